@@ -1,0 +1,1 @@
+"""Health Corridor: a memorandum between countries, turned into working services."""

@@ -1,0 +1,1 @@
+"""The cellar: small pure pieces that every floor above stands on."""
