@@ -1,0 +1,1 @@
+"""The corridor of the README: three nodes, two agreements, a story told in acts."""
