@@ -1,0 +1,35 @@
+"""The tables of the exchange, by subject."""
+
+from corridor.exchange.models.agreements import (
+    Agreement,
+    AgreementSignature,
+    AgreementStatement,
+    ExportCounter,
+    ExportedPerson,
+    ReleasedCell,
+)
+from corridor.exchange.models.crossings import Crossing, OutboxEntry, SealedBody
+from corridor.exchange.models.log import Dispute, LogLeaf, LogTile, LogTree, PeerCheckpoint, UnauthenticatedCount
+from corridor.exchange.models.node import CardVersion, KeyRevocation, Node, Partner
+
+__all__ = [
+    "Agreement",
+    "AgreementSignature",
+    "AgreementStatement",
+    "CardVersion",
+    "Crossing",
+    "Dispute",
+    "ExportCounter",
+    "ExportedPerson",
+    "KeyRevocation",
+    "LogLeaf",
+    "LogTile",
+    "LogTree",
+    "Node",
+    "OutboxEntry",
+    "Partner",
+    "PeerCheckpoint",
+    "ReleasedCell",
+    "SealedBody",
+    "UnauthenticatedCount",
+]

@@ -1,0 +1,148 @@
+"""The tamper-evident log: trees, leaves, what peers have signed, what does not agree."""
+
+from django.db import models
+
+
+class LogTree(models.Model):
+    """One RFC 6962 tree; its row is the locked head from which the next index comes.
+
+    ``size`` counts the leaves; ``frontier`` belongs to ``signed_size``, the size of the last checkpoint signed, and must
+    reproduce that checkpoint's root before another one is signed.
+    """
+
+    class Kind(models.TextChoices):
+        """What a tree is about."""
+
+        AGREEMENT = "agreement"
+        PARTNER = "partner"
+        AUDIT = "audit"
+
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    # The first version's hash of the agreement, or the partner's id; empty for the audit trail.
+    subject = models.CharField(max_length=120, default="", blank=True)
+    epoch = models.PositiveIntegerField(default=1)
+    origin = models.CharField(max_length=300, unique=True)
+    size = models.PositiveBigIntegerField(default=0)
+    signed_size = models.PositiveBigIntegerField(default=0)
+    frontier = models.BinaryField(default=b"")
+    checkpoint = models.BinaryField(default=b"")
+    checkpoint_at = models.DateTimeField(null=True, blank=True)
+    # Day of the last daily leaf that names the audit trail's root.
+    audit_root_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "subject", "epoch"], name="exchange_tree_once_per_epoch"),
+            models.CheckConstraint(
+                condition=models.Q(signed_size__lte=models.F("size")), name="exchange_tree_signed_within_size"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.origin
+
+
+class LogLeaf(models.Model):
+    """One leaf: hash of salt and record; the salt leaves this node only inside evidence."""
+
+    tree = models.ForeignKey(LogTree, on_delete=models.PROTECT, related_name="leaves")
+    index = models.PositiveBigIntegerField()
+    leaf_hash = models.BinaryField(max_length=32)
+    salt = models.BinaryField(max_length=32)
+    record = models.BinaryField()
+
+    class Meta:
+        ordering = ["tree", "index"]
+        constraints = [models.UniqueConstraint(fields=["tree", "index"], name="exchange_leaf_index_once")]
+
+    def __str__(self) -> str:
+        return f"{self.tree_id}/{self.index}"
+
+
+class LogTile(models.Model):
+    """The root of a complete subtree of 256 to the power ``level`` leaves, so that proofs need not read all leaves."""
+
+    tree = models.ForeignKey(LogTree, on_delete=models.PROTECT, related_name="tiles")
+    level = models.PositiveSmallIntegerField()
+    index = models.PositiveBigIntegerField()
+    node_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tree", "level", "index"], name="exchange_tile_once")]
+
+    def __str__(self) -> str:
+        return f"{self.tree_id}/{self.level}/{self.index}"
+
+
+class PeerCheckpoint(models.Model):
+    """A checkpoint that a peer signed, byte for byte as it came."""
+
+    node_id = models.CharField(max_length=120)
+    origin = models.CharField(max_length=300)
+    epoch = models.PositiveIntegerField(default=1)
+    size = models.PositiveBigIntegerField()
+    root = models.BinaryField(max_length=32)
+    signed = models.BinaryField()
+    received_from = models.CharField(max_length=120)
+    received_at = models.DateTimeField()
+    # True when a consistency proof joined it to the one held before.
+    is_proved = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["origin", "size"]
+        constraints = [models.UniqueConstraint(fields=["origin", "size", "root"], name="exchange_peer_checkpoint_once")]
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.size}"
+
+
+class Dispute(models.Model):
+    """What does not agree between a partner's statements; while open it halts exchange under its agreement."""
+
+    class Kind(models.TextChoices):
+        """What is known: the four proofs of the specification, or none."""
+
+        FORKED_CHECKPOINT = "forked-checkpoint"
+        FORKED_LEAF = "forked-leaf"
+        RECEIPT_CONTRADICTED = "receipt-contradicted"
+        SHRUNK_REPLY = "shrunk-reply"
+        UNPROVEN = "unproven"
+
+    partner = models.ForeignKey("exchange.Partner", on_delete=models.PROTECT, related_name="disputes")
+    # The first version's hash; empty when it concerns the partner's own tree and so every agreement with it.
+    agreement_hash = models.CharField(max_length=64, default="", blank=True)
+    origin = models.CharField(max_length=300)
+    kind = models.CharField(max_length=24, choices=Kind.choices)
+    detail = models.JSONField(default=dict)
+    evidence = models.BinaryField(default=b"")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.CharField(max_length=300, default="", blank=True)
+    closing_note = models.TextField(default="", blank=True)
+
+    class Meta:
+        ordering = ["-opened_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["partner", "origin", "kind"],
+                condition=models.Q(closed_at__isnull=True),
+                name="exchange_dispute_open_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.kind}"
+
+
+class UnauthenticatedCount(models.Model):
+    """How often, in one hour, something came whose sender could not be told; nothing else of it is kept."""
+
+    hour_at = models.DateTimeField()
+    fault = models.CharField(max_length=40)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["hour_at", "fault"], name="exchange_unauthenticated_once")]
+
+    def __str__(self) -> str:
+        return f"{self.hour_at:%Y-%m-%d %H} {self.fault} {self.count}"

@@ -1,0 +1,105 @@
+"""This node and its partners: cards, revocations, how each partner is doing."""
+
+from django.db import models
+
+
+class Node(models.Model):
+    """This installation itself: exactly one row, written when the node is founded."""
+
+    class State(models.TextChoices):
+        """Whether this node may sign."""
+
+        RUNNING = "running"
+        RECOVERING = "recovering"
+        HALTED = "halted"
+
+    node_id = models.CharField(max_length=120, unique=True)
+    country = models.CharField(max_length=2)
+    name = models.CharField(max_length=300)
+    url = models.CharField(max_length=500)
+    fingerprint = models.CharField(max_length=100)
+    simulated = models.BooleanField(default=False)
+    epoch = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
+    state_reason = models.TextField(default="", blank=True)
+    state_since_at = models.DateTimeField()
+    verified_at = models.DateTimeField(null=True, blank=True)
+    founded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="exchange_node_is_one")]
+
+    def __str__(self) -> str:
+        return self.node_id
+
+
+class Partner(models.Model):
+    """A node whose card two persons of this node pinned, and how it is doing."""
+
+    class State(models.TextChoices):
+        """What stands between this node and the partner."""
+
+        PINNED = "pinned"
+        PAUSED = "paused"
+        REVOKED = "revoked"
+
+    node_id = models.CharField(max_length=120, unique=True)
+    country = models.CharField(max_length=2)
+    name = models.CharField(max_length=300)
+    url = models.CharField(max_length=500)
+    fingerprint = models.CharField(max_length=100)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PINNED)
+    state_reason = models.TextField(default="", blank=True)
+    pinned_at = models.DateTimeField()
+    pinned_by = models.CharField(max_length=300)
+    epoch = models.PositiveIntegerField(default=1)
+    last_contact_at = models.DateTimeField(null=True, blank=True)
+    last_failure_at = models.DateTimeField(null=True, blank=True)
+    last_failure = models.CharField(max_length=300, default="", blank=True)
+    failures = models.PositiveIntegerField(default=0)
+    circuit_open_until_at = models.DateTimeField(null=True, blank=True)
+    clock_offset_seconds = models.FloatField(null=True, blank=True)
+    # After each start, and until the partner has shown which of our checkpoints it holds, this is null.
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    swapped_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["node_id"]
+
+    def __str__(self) -> str:
+        return self.node_id
+
+
+class CardVersion(models.Model):
+    """One signed card of this node or of a partner; the chain is never shortened."""
+
+    node_id = models.CharField(max_length=120)
+    serial = models.PositiveIntegerField()
+    signed = models.BinaryField()
+    # The rotation statement (old and recovery signature) that brought this card in; empty for the first.
+    rotation = models.BinaryField(default=b"")
+    is_pending = models.BooleanField(default=False)
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["node_id", "serial"]
+        constraints = [models.UniqueConstraint(fields=["node_id", "serial"], name="exchange_card_serial_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} #{self.serial}"
+
+
+class KeyRevocation(models.Model):
+    """A signed statement that a key of a node is no longer its own, or is its own again."""
+
+    node_id = models.CharField(max_length=120)
+    thumbprint = models.CharField(max_length=64)
+    is_reinstated = models.BooleanField(default=False)
+    signed = models.BinaryField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["node_id", "thumbprint"])]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.thumbprint}"
