@@ -1,0 +1,111 @@
+"""Where pillars announce their message types and handlers; the exchange itself imports no pillar."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from corridor.exchange.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """One channel of an agreement as a pillar sees it.
+
+    Attributes
+    ----------
+    agreement : str
+        Hash of the agreement's version.
+    title : str
+    channel : dict
+        The channel as it stands in the document (id, clause, from, to, message, data_class, disclosure, caps, acceptance …).
+    partners : tuple of str
+        The nodes to which this node may send on it.
+    """
+
+    agreement: str
+    title: str
+    channel: dict[str, Any]
+    partners: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The channel's id within its agreement."""
+        return str(self.channel.get("id", ""))
+
+    @property
+    def acceptance(self) -> str:
+        """``automatic``, or ``preview`` where a person accepts what arrives."""
+        return str(self.channel.get("acceptance", "automatic"))
+
+    @property
+    def disclosure(self) -> list[dict[str, Any]]:
+        """The disclosure rules of the channel, as in the document."""
+        return list(self.channel.get("disclosure", []))
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One verified message that passed the gate, as its handler gets it."""
+
+    message: Message
+    header: Any
+    envelope_id: str
+    from_node: str
+    agreement: str
+    channel: ChannelView | None
+    token_hash: str
+    crossing_id: int | None
+
+
+class Handler(Protocol):
+    """Takes a batch of messages of one type from one partner; may send in the same transaction."""
+
+    def __call__(self, batch: Sequence[Received], /, *, actor: Any, now: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A message type and who handles it."""
+
+    message: type[Message]
+    handler: Handler
+    is_control: bool = False
+
+
+class AlreadyRegistered(Exception):  # noqa: N818
+    """Two handlers claim one schema."""
+
+
+_registrations: dict[str, Registration] = {}
+
+
+def register_message(message: type[Message], *, handler: Callable[..., None], is_control: bool = False) -> None:
+    """Announce `message` and the `handler` of what arrives; the same pair twice is fine.
+
+    Raises
+    ------
+    AlreadyRegistered
+        If another handler has the schema.
+    """
+    schema = message.schema_id()
+    known = _registrations.get(schema)
+    if known is not None and known.handler is not handler:
+        raise AlreadyRegistered(f"{schema} already has a handler")
+    _registrations[schema] = Registration(message=message, handler=handler, is_control=is_control)
+
+
+def registration(schema: str) -> Registration | None:
+    """Return what is registered under `schema`, or None."""
+    return _registrations.get(schema)
+
+
+def message_type(schema: str) -> type[Message] | None:
+    """Return the message type registered under `schema`, or None."""
+    known = _registrations.get(schema)
+    return known.message if known else None
+
+
+def schemas() -> tuple[str, ...]:
+    """Return every registered schema, sorted."""
+    return tuple(sorted(_registrations))
