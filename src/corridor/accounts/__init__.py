@@ -1,0 +1,1 @@
+"""People, roles, tokens, the audit trail and the rule of two persons."""

@@ -1,0 +1,31 @@
+"""Wiring of people and roles."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from corridor.accounts.roles import ACT, Role, grant, register_role
+
+
+class AccountsConfig(AppConfig):
+    """People, roles, tokens, audit trail, approvals."""
+
+    name = "corridor.accounts"
+    label = "accounts"
+    verbose_name = _("People")
+
+    def ready(self) -> None:
+        """Register the roles to begin with; a pillar adds its own and grants its permissions to them."""
+        for name, label in (
+            ("officer", _("Officer")),
+            ("epidemiologist", _("Epidemiologist")),
+            ("steward", _("Data steward")),
+            ("auditor", _("Auditor")),
+            ("administrator", _("Administrator")),
+        ):
+            register_role(Role(name=name, pillar="accounts", label=label))
+            grant(name, ACT)
+        grant("administrator", "accounts.manage_people")
+        grant("auditor", "accounts.see_audit")
+        grant("officer", "accounts.see_approvals")
+        grant("steward", "accounts.see_approvals")
+        grant("auditor", "accounts.see_approvals")

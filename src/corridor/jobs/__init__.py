@@ -1,0 +1,1 @@
+"""Background work: leases, retries and schedules, kept in the database."""

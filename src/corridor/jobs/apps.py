@@ -1,0 +1,20 @@
+"""Wiring of background work."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from corridor.accounts.roles import grant
+
+
+class JobsConfig(AppConfig):
+    """Jobs, their leases, retries and schedules."""
+
+    name = "corridor.jobs"
+    label = "jobs"
+    verbose_name = _("Background work")
+
+    def ready(self) -> None:
+        """Say who sees what runs; an app announces its tasks by importing them in its own `ready`."""
+        grant("administrator", "jobs.see_jobs", "jobs.retry")
+        grant("epidemiologist", "jobs.see_jobs")
+        grant("auditor", "jobs.see_jobs")

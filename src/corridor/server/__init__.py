@@ -1,0 +1,1 @@
+"""The composition root: settings, addresses, and the processes that make a node."""

@@ -1,0 +1,27 @@
+"""Every address of a node, by the app that answers there."""
+
+from importlib.util import find_spec
+
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from corridor.accounts.access import public
+
+_PLACES = {
+    "corridor.accounts": "accounts/",
+    "corridor.jobs": "jobs/",
+    "corridor.exchange": "exchange/",
+    "corridor.web": "web/",
+    "corridor.pillars.surveillance": "surveillance/",
+}
+
+# The board is the first page of the day; who has not signed in is sent to the login from there.
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", public(RedirectView.as_view(url="/surveillance/")), name="home"),
+    *(
+        path(place, include(f"{app}.urls"))
+        for app, place in _PLACES.items()
+        if app in settings.INSTALLED_APPS and find_spec(f"{app}.urls") is not None
+    ),
+]

@@ -1,0 +1,9 @@
+"""What the web server calls for each request."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "corridor.server.settings")
+
+application = get_wsgi_application()
