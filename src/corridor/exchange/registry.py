@@ -73,7 +73,7 @@ class Registration:
     is_control: bool = False
 
 
-class AlreadyRegistered(Exception):  # noqa: N818
+class AlreadyRegistered(Exception):
     """Two handlers claim one schema."""
 
 

@@ -1,0 +1,49 @@
+"""Reads of the exchange, limited to what the actor may see."""
+
+from corridor.exchange.queries.crossings import (
+    CrossingDetail,
+    CrossingFilters,
+    CrossingView,
+    NoSuchCrossing,
+    crossing,
+    crossing_by_envelope,
+    crossings,
+    trees,
+)
+from corridor.exchange.queries.partners import (
+    CLOCK_TOLERANCE_SECONDS,
+    UNRECEIPTED_AFTER,
+    DisputeView,
+    OwnNode,
+    PartnerView,
+    Standing,
+    disputes,
+    own_card,
+    own_node,
+    partners,
+    standing,
+    unauthenticated,
+)
+
+__all__ = [
+    "CLOCK_TOLERANCE_SECONDS",
+    "UNRECEIPTED_AFTER",
+    "CrossingDetail",
+    "CrossingFilters",
+    "CrossingView",
+    "DisputeView",
+    "NoSuchCrossing",
+    "OwnNode",
+    "PartnerView",
+    "Standing",
+    "crossing",
+    "crossing_by_envelope",
+    "crossings",
+    "disputes",
+    "own_card",
+    "own_node",
+    "partners",
+    "standing",
+    "trees",
+    "unauthenticated",
+]
