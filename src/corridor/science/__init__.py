@@ -1,0 +1,28 @@
+"""The science of the corridor: pure functions on arrays. Parts are loaded when they are first used."""
+
+from importlib import import_module
+
+_HOMES = {
+    "Alarms": "alarms",
+    "BadCounts": "series",
+    "BadDates": "series",
+    "BadOption": "series",
+    "TooFewWeeks": "series",
+    "UnknownMethod": "series",
+    "detect": "detection",
+    "ears": "ears",
+    "farrington": "farrington",
+    "farrington_flexible": "farrington",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

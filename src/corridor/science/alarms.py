@@ -1,0 +1,75 @@
+"""What detection returns, the same for every method."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Alarms"]
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """Judgements of counts; every array has shape (evaluated, series).
+
+    Attributes
+    ----------
+    method : str
+        Name of the method that was asked for.
+    evaluated : array of int, shape (evaluated,)
+        Indices of the judged epochs.
+    alarm : array of bool
+        Whether the count exceeds the limit. False where nothing could be judged.
+    judged : array of bool
+        Whether the method could judge at all: the count is there, and so is enough history.
+    expected, upperbound : arrays of float, cases
+        Expected count and alarm limit; NaN where the method gives none.
+    score : array of float
+        Exceedance: (count - base) / (limit - base), above 1 for an alarm; NaN where the method gives none.
+    pvalue : array of float
+        Probability of at least this count without an outbreak; NaN where the method gives none.
+    trend : array of float
+        1 where the fit kept a trend, 0 where not, NaN where the method has none.
+    phi : array of float
+        Dispersion of the fit, at least 1; NaN where the method gives none.
+    used : array of str
+        The method that judged each count: `method`, a simpler one, or empty where none could.
+    notes : dict of str by series index
+        In words, why a simpler method judged this series.
+    """
+
+    method: str
+    evaluated: NDArray[np.int64]
+    alarm: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    expected: NDArray[np.float64]
+    upperbound: NDArray[np.float64]
+    score: NDArray[np.float64]
+    pvalue: NDArray[np.float64]
+    trend: NDArray[np.float64]
+    phi: NDArray[np.float64]
+    used: NDArray[np.str_]
+    notes: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def fallback(self) -> dict[int, str]:
+        """Return, by series index, the simpler method that judged the last evaluated epoch; others are absent."""
+        if not self.evaluated.size:
+            return {}
+        return {series: str(name) for series, name in enumerate(self.used[-1]) if name != self.method}
+
+    @classmethod
+    def empty(cls, *, method: str, evaluated: NDArray[np.int64], series: int) -> "Alarms":
+        """Return alarms that judge nothing yet, to be filled in place by a kernel."""
+        shape = (evaluated.size, series)
+        missing = {
+            name: np.full(shape, np.nan) for name in ("expected", "upperbound", "score", "pvalue", "trend", "phi")
+        }
+        return cls(
+            method=method,
+            evaluated=evaluated,
+            alarm=np.zeros(shape, np.bool_),
+            judged=np.zeros(shape, np.bool_),
+            used=np.full(shape, method, dtype="U40"),
+            **missing,
+        )
