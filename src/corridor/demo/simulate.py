@@ -177,7 +177,9 @@ def simulate(country: Country, *, first_week: date, weeks: int, rises: tuple[Ris
             frames.append(_cases(random, counts, condition=condition, country=country, place=place, start=first_week))
             reports.append(_reports(condition.disease, place, reported, country.sites, first_week))
     line_list = pl.concat(frames).sort("report_on", "place", "disease", maintain_order=True)
-    identifiers = pl.Series("case_id", [f"SIM-{country.code}-{number:07d}" for number in range(1, line_list.height + 1)])
+    identifiers = pl.Series(
+        "case_id", [f"SIM-{country.code}-{number:07d}" for number in range(1, line_list.height + 1)]
+    )
     return SimulatedCountry(line_list.select(identifiers, pl.all()), pl.concat(reports))
 
 
@@ -189,9 +191,7 @@ def _weekly_means(condition: Condition, *, weight: float, first_week: date, week
     return condition.weekly_mean * weight * wave * trend
 
 
-def _factors(
-    rises: tuple[Rise, ...], *, disease: str, place: str, first_week: date, weeks: int
-) -> NDArray[np.float64]:
+def _factors(rises: tuple[Rise, ...], *, disease: str, place: str, first_week: date, weeks: int) -> NDArray[np.float64]:
     factors = np.ones(weeks)
     for rise in rises:
         if (rise.disease, rise.place) != (disease, place):
@@ -203,9 +203,7 @@ def _factors(
     return factors
 
 
-def _overdispersed(
-    random: np.random.Generator, mean: NDArray[np.float64], dispersion: float
-) -> NDArray[np.int64]:
+def _overdispersed(random: np.random.Generator, mean: NDArray[np.float64], dispersion: float) -> NDArray[np.int64]:
     """Negative binomial counts with variance `dispersion` times the mean."""
     if dispersion <= 1.0:
         return random.poisson(mean)
@@ -237,18 +235,22 @@ def _cases(
     sex = random.choice(np.array(["female", "male", "unknown"]), size=total, p=[0.49, 0.49, 0.02])
     classification = random.choice(np.array(["suspected", "probable", "confirmed"]), size=total, p=[0.55, 0.15, 0.30])
     first_day = (start - EPOCH).days
-    return pl.DataFrame(
-        {
-            "disease": pl.Series([condition.disease], dtype=pl.String).new_from_index(0, total),
-            "place": pl.Series([place], dtype=pl.String).new_from_index(0, total),
-            "onset_on": pl.Series(first_day + onset, dtype=pl.Int32).cast(pl.Date),
-            "report_on": pl.Series(first_day + onset + delay, dtype=pl.Int32).cast(pl.Date),
-            "age_years": pl.Series(age),
-            "sex": pl.Series(sex),
-            "classification": pl.Series(classification),
-            "known_age": pl.Series(known_age),
-        }
-    ).with_columns(age_years=pl.when("known_age").then("age_years")).drop("known_age")
+    return (
+        pl.DataFrame(
+            {
+                "disease": pl.Series([condition.disease], dtype=pl.String).new_from_index(0, total),
+                "place": pl.Series([place], dtype=pl.String).new_from_index(0, total),
+                "onset_on": pl.Series(first_day + onset, dtype=pl.Int32).cast(pl.Date),
+                "report_on": pl.Series(first_day + onset + delay, dtype=pl.Int32).cast(pl.Date),
+                "age_years": pl.Series(age),
+                "sex": pl.Series(sex),
+                "classification": pl.Series(classification),
+                "known_age": pl.Series(known_age),
+            }
+        )
+        .with_columns(age_years=pl.when("known_age").then("age_years"))
+        .drop("known_age")
+    )
 
 
 def _reports(disease: str, place: str, reported: NDArray[np.int64], expected: int, start: date) -> pl.DataFrame:
