@@ -274,7 +274,7 @@ def judge(
                 variance += (time_at - tbar[level]) ** 2 / out[1]
             phi = out[2]
             error = math.sqrt((phi if classic else out[3]) * variance)
-            mean = math.exp(log_mean)
+            mean = max(math.exp(log_mean), LOWEST_MEAN)
             now = series[k]
             dispersion[e, s] = phi
             kept_trend[e, s] = 1.0 if keep else 0.0
@@ -292,6 +292,10 @@ def judge(
                 base = mean if paper else log_mean
             pvalue[e, s] = tail
             score[e, s] = (now - base) / (limit - base)
+            if classic and not paper:
+                # R's classic method gives the expected count and a limit of 0 where too few cases came.
+                expected[e, s] = mean
+                upperbound[e, s] = 0.0
             if enough:
                 expected[e, s] = mean
                 upperbound[e, s] = limit
