@@ -1,0 +1,17 @@
+"""Names of countries and places in the language of the page, from the reference data."""
+
+from functools import lru_cache
+
+try:
+    from corridor.base.reference import places
+except ImportError:
+    places = None
+
+
+@lru_cache(maxsize=4096)
+def country_name(code: str, *, language: str) -> str:
+    """Return the name of a place by code (``PK``, ``PK-SD``), in English where the language has none, else the code."""
+    place = places().get(code) if places else None
+    if place is None:
+        return code
+    return place.names.get(language) or place.names.get("en") or code

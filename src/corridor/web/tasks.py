@@ -1,0 +1,1 @@
+"""Work of the shell in the background."""
