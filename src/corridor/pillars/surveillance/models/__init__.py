@@ -1,0 +1,28 @@
+"""The tables of surveillance, by subject."""
+
+from corridor.pillars.surveillance.models.detection import DetectionResult, DetectionRun, Signal, SignalStep
+from corridor.pillars.surveillance.models.reports import Case, CountReport, Import, Source, WeekTally
+from corridor.pillars.surveillance.models.sharing import (
+    LastLooked,
+    PartnerAlert,
+    PartnerCount,
+    SentAlert,
+    SharedCount,
+)
+
+__all__ = [
+    "Case",
+    "CountReport",
+    "DetectionResult",
+    "DetectionRun",
+    "Import",
+    "LastLooked",
+    "PartnerAlert",
+    "PartnerCount",
+    "SentAlert",
+    "SharedCount",
+    "Signal",
+    "SignalStep",
+    "Source",
+    "WeekTally",
+]

@@ -1,0 +1,97 @@
+"""Rows of one table as a frame: what holds now, or what held at an earlier moment."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from django.db import connection, models
+from django.db.models import Q
+
+from corridor.pillars.surveillance.models import Import
+
+__all__ = ["Visible", "chosen", "fetch", "visible"]
+
+Schema = Mapping[str, Any]
+
+
+class Visible:
+    """Which versions hold: those entered by a complete import and not replaced by one, as known at a moment.
+
+    `hidden` are the imports that are not complete, or were completed later than the moment. They are few now, so naming
+    them is cheaper than naming those that count.
+    """
+
+    def __init__(self, hidden: Sequence[int]) -> None:
+        self.hidden = tuple(hidden)
+
+    @property
+    def where(self) -> str:
+        """The condition as SQL, over the columns ``entered_in_id`` and ``replaced_in_id``."""
+        if not self.hidden:
+            return "replaced_in_id IS NULL"
+        numbers = ", ".join(str(int(number)) for number in self.hidden)
+        return f"entered_in_id NOT IN ({numbers}) AND (replaced_in_id IS NULL OR replaced_in_id IN ({numbers}))"
+
+    @property
+    def q(self) -> Q:
+        """The same condition for the ORM."""
+        if not self.hidden:
+            return Q(replaced_in=None)
+        return ~Q(entered_in__in=self.hidden) & (Q(replaced_in=None) | Q(replaced_in__in=self.hidden))
+
+
+def visible(*, known_at: datetime | None = None) -> Visible:
+    """Return which versions hold now, or held at `known_at`."""
+    open_imports = Q(status=Import.Status.RUNNING)
+    if known_at is not None:
+        open_imports |= Q(status=Import.Status.COMPLETE, completed_at__gt=known_at)
+    return Visible(list(Import.objects.filter(open_imports).order_by().values_list("pk", flat=True)))
+
+
+def chosen(column: str, texts: Sequence[str]) -> tuple[str, list[object]]:
+    """Return the condition that `column` is one of `texts`, and its parameter."""
+    if connection.vendor == "sqlite":
+        return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(texts))]
+    return f"{column} = ANY(%s)", [list(texts)]
+
+
+def fetch(
+    model: type[models.Model],
+    schema: Schema,
+    *,
+    where: str,
+    parameters: Sequence[object],
+    columns: Mapping[str, str] | None = None,
+    group_by: str = "",
+) -> pl.DataFrame:
+    """Return columns of the rows of a table that `where` picks.
+
+    Parameters
+    ----------
+    model : the table
+    schema : column of the result to its polars type
+    where : SQL with ``%s`` for each of `parameters`
+    columns : column of the result to its SQL expression; the column of that name without
+    group_by : SQL, for expressions that aggregate
+    """
+    named = dict(columns or {})
+    selected = ", ".join(_selected(named.get(name, name), dtype) for name, dtype in schema.items())
+    table = connection.ops.quote_name(model._meta.db_table)
+    statement = f"SELECT {selected} FROM {table} WHERE {where}"  # noqa: S608  # own names; values are parameters
+    if group_by:
+        statement += f" GROUP BY {group_by}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement, list(parameters))
+        rows = cursor.fetchall()
+    texts = {name: pl.String if dtype == pl.Date else dtype for name, dtype in schema.items()}
+    frame = pl.DataFrame(rows, schema=texts, orient="row")
+    return frame.with_columns(
+        pl.col(name).str.to_date("%Y-%m-%d") for name, dtype in schema.items() if dtype == pl.Date
+    )
+
+
+def _selected(expression: str, dtype: object) -> str:
+    # Dates come as text from both databases, and polars reads a column of them at once.
+    return f"CAST({expression} AS TEXT)" if dtype == pl.Date else expression

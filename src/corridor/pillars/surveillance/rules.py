@@ -1,0 +1,136 @@
+"""Decisions of surveillance: when a signal is raised, how it moves, which figures count as a case."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import ClassVar
+
+from corridor.base.epiweek import Week
+from corridor.base.errors import Refused
+
+__all__ = [
+    "COUNTED_CLASSES",
+    "QUIET_PERIOD",
+    "ForbiddenMove",
+    "NoteMissing",
+    "PastSignal",
+    "case_definition",
+    "check_move",
+    "is_raised",
+    "next_start",
+    "period_start",
+    "severity",
+    "whole_periods",
+]
+
+# Discarded is the class of a person who turned out not to have the disease: no case.
+COUNTED_CLASSES = ("suspected", "probable", "confirmed", "unknown")
+
+# Users of rolling alerts asked not to be told twice of one thing within a week (anchors: coconut#176).
+QUIET_PERIOD = timedelta(days=7)
+DOUBLED = 2.0
+
+MOVES: dict[str, tuple[str, ...]] = {
+    "new": ("verifying", "verified", "discarded"),
+    "verifying": ("verified", "discarded"),
+    "verified": ("verifying", "discarded"),
+    "discarded": ("verifying",),
+}
+"""From each status of a signal to those that may follow; what was decided can be reopened, never erased."""
+
+
+class ForbiddenMove(Refused):
+    """A signal cannot go from its status to the one asked for."""
+
+    code: ClassVar[str] = "forbidden-move"
+
+
+class NoteMissing(Refused):
+    """A decision about a signal needs a sentence that says why."""
+
+    code: ClassVar[str] = "note-missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastSignal:
+    """A signal of the same series that was raised before."""
+
+    start_on: date
+    raised_at: datetime
+    excess: float
+
+
+def is_raised(*, start_on: date, excess: float, now: datetime, past: list[PastSignal]) -> bool:
+    """Say whether an exceedance becomes a signal.
+
+    Parameters
+    ----------
+    start_on : first day of the period that exceeds its limit
+    excess : observed minus expected, cases
+    past : earlier signals of the same series, in any order
+
+    Notes
+    -----
+    A period is signalled once, and a series once in seven days, unless the excess is at least twice the one that was
+    signalled last.
+    """
+    same = [signal for signal in past if signal.start_on == start_on]
+    recent = [signal for signal in past if now - signal.raised_at < QUIET_PERIOD]
+    known = same + recent
+    return not known or excess >= DOUBLED * max(signal.excess for signal in known) > 0
+
+
+def check_move(*, status: str, to: str, note: str) -> None:
+    """Do nothing if a signal may go from `status` to `to`.
+
+    Raises
+    ------
+    ForbiddenMove
+        If it may not.
+    NoteMissing
+        If a decision (verified, discarded, reopened) comes without a note.
+    """
+    allowed = MOVES.get(status, ())
+    if to not in allowed:
+        raise ForbiddenMove(f"a signal that is {status} can become {' or '.join(allowed)}, not {to}.")
+    if (to != "verifying" or status != "new") and not note.strip():
+        raise NoteMissing(f"say in a note why the signal becomes {to}; a later reader must be able to follow it.")
+
+
+def severity(*, observed: float, expected: float, upperbound: float) -> str:
+    """Return how loud an exceedance is: "urgent" beyond twice the limit's excess, else "watch".
+
+    The scale is the house's own: the limit marks 1, an excess over expectation of at least twice the limit's is urgent.
+    """
+    room = upperbound - expected
+    return "urgent" if room <= 0 or observed - expected >= DOUBLED * room else "watch"
+
+
+def period_start(day: date, period: str) -> date:
+    """Return the first day of the day, ISO week or month that holds `day`."""
+    if period == "week":
+        return Week.of(day).start
+    return day.replace(day=1) if period == "month" else day
+
+
+def next_start(start_on: date, period: str) -> date:
+    """Return the day after the last one of the period that starts on `start_on`."""
+    if period == "month":
+        return (start_on + timedelta(days=31)).replace(day=1)
+    return start_on + timedelta(days=7 if period == "week" else 1)
+
+
+def whole_periods(first: date, end: date, period: str) -> list[date]:
+    """Return the first days of the periods from the one that holds `first` to the last that is over by `end`."""
+    starts = []
+    start = period_start(first, period)
+    while next_start(start, period) <= end:
+        starts.append(start)
+        start = next_start(start, period)
+    return starts
+
+
+def case_definition(classes: tuple[str, ...]) -> str:
+    """Return how a set of case classes is written: ``suspected+probable+confirmed``, or ``all``."""
+    if not classes or set(classes) >= set(COUNTED_CLASSES):
+        return "all"
+    return "+".join(name for name in COUNTED_CLASSES if name in classes)

@@ -1,0 +1,41 @@
+"""Many rows at once: executemany on SQLite, COPY on PostgreSQL; always inside the caller's transaction."""
+
+import polars as pl
+from django.db import connection, models
+
+__all__ = ["CHUNK", "insert", "replace"]
+
+CHUNK = 50_000
+"""Rows written in one transaction, so that none holds the database longer than two seconds."""
+
+
+def insert(model: type[models.Model], frame: pl.DataFrame) -> None:
+    """Insert the rows of `frame`, whose columns are named as in the database."""
+    if frame.is_empty():
+        return
+    table = connection.ops.quote_name(model._meta.db_table)
+    columns = ", ".join(connection.ops.quote_name(name) for name in frame.columns)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            text = frame.write_csv(include_header=False, null_value="\\N", quote_style="non_numeric")
+            # Django hands COPY through to psycopg's own cursor.
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv, NULL '\\N')") as copy:
+                copy.write(text)
+            return
+        texts = frame.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d"))
+        places = ", ".join(["%s"] * frame.width)
+        statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # own names; values are parameters
+        cursor.executemany(statement, texts.rows())
+
+
+def replace(model: type[models.Model], ids: pl.Series, *, replaced_in: int) -> None:
+    """Mark the versions `ids` of a table as replaced by an import."""
+    if ids.len() == 0:
+        return
+    table = connection.ops.quote_name(model._meta.db_table)
+    statement = f"UPDATE {table} SET replaced_in_id = %s WHERE id"  # noqa: S608  # as above
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"{statement} = ANY(%s)", [replaced_in, ids.to_list()])
+        else:
+            cursor.executemany(f"{statement} = %s", [(replaced_in, number) for number in ids])
