@@ -1,0 +1,158 @@
+"""The receipt: the receiver's signed answer to one envelope, which names the envelope's place in its log."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from corridor.exchange.rules.canonical import (
+    NotCanonical,
+    NotUtc,
+    canonical,
+    is_hash,
+    parse_canonical,
+    sha256_hex,
+    utc_text,
+    utc_time,
+)
+from corridor.exchange.rules.jws import Malformed, read_token, sign_token
+from corridor.exchange.rules.keys import SigningKey
+
+RECEIPT_TYPE = "hc-receipt+jws"
+"""The ``typ`` of a receipt's protected header."""
+
+_MEMBERS = frozenset(
+    {"envelope", "agreement", "outcome", "reason", "origin", "epoch", "index", "leaf_hash", "at", "node"}
+)
+_REASON = re.compile(r"[a-z][a-z0-9_-]{0,59}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a receiver says of one envelope.
+
+    Attributes
+    ----------
+    envelope_hash : str
+        SHA-256 of the token as it was sent.
+    agreement : str
+        Hash of the agreement's version, or empty.
+    outcome : {"accepted", "refused"}
+    reason : str or None
+        The code of the reason if refused, else None.
+    epoch : int
+        Of the receiver's log: 1, and one more after each restore.
+    index : int
+        Of the leaf in that log.
+    leaf_hash : str
+        64 hexadecimal digits.
+    origin : str
+        Which log.
+    at : datetime
+        The receiver's clock at commit.
+    node : str
+        The receiver's id.
+    signed : bytes
+        The token, once signed or read; empty before.
+    """
+
+    envelope_hash: str
+    agreement: str
+    outcome: Literal["accepted", "refused"]
+    reason: str | None
+    epoch: int
+    index: int
+    leaf_hash: str
+    origin: str
+    at: datetime
+    node: str
+    signed: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the signed token, which names this receipt."""
+        return sha256_hex(self.signed)
+
+
+def make_receipt(receipt: Receipt, *, key: SigningKey) -> bytes:
+    """Return a receipt signed with the receiver's transport key; store these bytes and send them again on a repeat.
+
+    Raises
+    ------
+    Malformed
+        If a member has the wrong form.
+    """
+    payload = {
+        "envelope": receipt.envelope_hash,
+        "agreement": receipt.agreement,
+        "outcome": receipt.outcome,
+        "reason": None if receipt.reason is None else str(receipt.reason),
+        "origin": receipt.origin,
+        "epoch": receipt.epoch,
+        "index": receipt.index,
+        "leaf_hash": receipt.leaf_hash,
+        "at": utc_text(receipt.at),
+        "node": receipt.node,
+    }
+    _read(payload, b"")
+    return sign_token(canonical(payload), typ=RECEIPT_TYPE, key=key)
+
+
+def read_receipt(token: bytes, *, keys: Mapping[str, bytes]) -> Receipt:
+    """Return a verified receipt.
+
+    Parameters
+    ----------
+    token : bytes
+    keys : mapping from thumbprint to public key
+        The transport keys pinned for the receiver.
+
+    Raises
+    ------
+    Malformed, ForeignType, UnknownKey, BadSignature
+        As `jws.read_token`, and `Malformed` if the payload is not exactly that of a receipt.
+    """
+    signed = read_token(token, typ=RECEIPT_TYPE, keys=keys)
+    try:
+        return _read(parse_canonical(signed.payload), token)
+    except NotCanonical as fault:
+        raise Malformed(f"the payload of a receipt is canonical JSON; {fault}") from fault
+
+
+def _read(payload: Any, token: bytes) -> Receipt:
+    if not isinstance(payload, dict) or payload.keys() != _MEMBERS:
+        raise Malformed("the payload must have exactly the members of a receipt")
+    if not is_hash(payload["envelope"]) or not is_hash(payload["leaf_hash"]):
+        raise Malformed("receipt members 'envelope' and 'leaf_hash': expected 64 hexadecimal digits")
+    if payload["agreement"] != "" and not is_hash(payload["agreement"]):
+        raise Malformed("receipt member 'agreement': expected a SHA-256, or nothing")
+    refused = payload["outcome"] == "refused"
+    if not refused and payload["outcome"] != "accepted":
+        raise Malformed("receipt member 'outcome': expected accepted or refused")
+    reason = payload["reason"]
+    if refused != isinstance(reason, str) or (refused and not _REASON.match(reason)) or not (refused or reason is None):
+        raise Malformed("receipt member 'reason': expected a code if refused, else null")
+    for member, least in (("epoch", 1), ("index", 0)):
+        if type(payload[member]) is not int or payload[member] < least:
+            raise Malformed(f"receipt member {member!r}: expected a whole number from {least}")
+    node, origin = payload["node"], payload["origin"]
+    if not isinstance(origin, str) or not isinstance(node, str) or origin.partition("/")[0] != node:
+        raise Malformed("receipt member 'origin': expected a log of the node that signs")
+    try:
+        at = utc_time(payload["at"])
+    except NotUtc as fault:
+        raise Malformed("receipt member 'at': expected a UTC time with microseconds and Z") from fault
+    return Receipt(
+        envelope_hash=payload["envelope"],
+        agreement=payload["agreement"],
+        outcome="refused" if refused else "accepted",
+        reason=reason,
+        epoch=payload["epoch"],
+        index=payload["index"],
+        leaf_hash=payload["leaf_hash"],
+        origin=origin,
+        at=at,
+        node=node,
+        signed=token,
+    )
