@@ -21,6 +21,7 @@ ED25519 = 0x01
 MAX_NOTE_BYTES = 100_000
 MAX_SIGNATURES = 100
 
+_SCHEME = "health-corridor"
 _ORIGIN = re.compile(r"[!-~]{1,300}\Z")
 _SIGNATURE_LINE = re.compile(r"\u2014 (?P<name>[^\s+]+) (?P<blob>[A-Za-z0-9+/]+={0,2})\Z")
 _SIZE = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
@@ -97,30 +98,30 @@ class Checkpoint:
     unknown: tuple[NoteSignature, ...] = ()
 
 
-def log_origin(node: str, *, tree: str, epoch: int) -> str:
-    """Return the origin of one log: ``pk.nih/agreement-<hash>/1``.
+def log_origin(node: str, *, kind: str, subject: str, epoch: int) -> str:
+    """Return the origin of one log: ``health-corridor/pk.nih/agreement/<hash>/1``.
 
-    The epoch is part of it, so a log that is honestly restored, and starts a new epoch, contradicts no earlier
-    checkpoint.
+    The epoch is part of it, so a log that is honestly restored, and starts a new epoch, contradicts no earlier checkpoint.
 
     Parameters
     ----------
     node : str
         Node id.
-    tree : str
-        Which of its trees, such as ``agreement-<hash>``, ``partner-cn.cdc`` or ``audit``.
+    kind, subject : str
+        Which of its trees: ``agreement`` and its first version's hash, ``partner`` and its id, ``audit`` and nothing.
     epoch : int
         1, and one more after each restore.
     """
-    origin = f"{node}/{tree}/{epoch}"
-    if not _ORIGIN.match(origin) or node.count("/") or tree.count("/"):
+    origin = "/".join(part for part in (_SCHEME, node, kind, subject, str(epoch)) if part)
+    if not _ORIGIN.match(origin) or "/" in node + kind + subject:
         raise MalformedNote("an origin is made of a node id, a tree and an epoch in printable ASCII")
     return origin
 
 
 def origin_node(origin: str) -> str:
-    """Return the node id in a log's origin."""
-    return origin.partition("/")[0]
+    """Return the node id in a log's origin, or nothing if the origin is none of ours."""
+    parts = origin.split("/")
+    return parts[1] if len(parts) > 2 and parts[0] == _SCHEME else ""
 
 
 def key_hash(name: str, public: bytes) -> bytes:

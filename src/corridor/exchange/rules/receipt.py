@@ -18,13 +18,12 @@ from corridor.exchange.rules.canonical import (
 )
 from corridor.exchange.rules.jws import Malformed, read_token, sign_token
 from corridor.exchange.rules.keys import SigningKey
+from corridor.exchange.rules.note import origin_node
 
 RECEIPT_TYPE = "hc-receipt+jws"
 """The ``typ`` of a receipt's protected header."""
 
-_MEMBERS = frozenset(
-    {"envelope", "agreement", "outcome", "reason", "origin", "epoch", "index", "leaf_hash", "at", "node"}
-)
+_MEMBERS = frozenset({"envelope", "agreement", "outcome", "reason", "origin", "epoch", "index", "leaf_hash", "at"})
 _REASON = re.compile(r"[a-z][a-z0-9_-]{0,59}\Z")
 
 
@@ -39,35 +38,37 @@ class Receipt:
     agreement : str
         Hash of the agreement's version, or empty.
     outcome : {"accepted", "refused"}
-    reason : str or None
-        The code of the reason if refused, else None.
+    reason : str
+        The code of the reason if refused, else empty.
     epoch : int
         Of the receiver's log: 1, and one more after each restore.
     index : int
         Of the leaf in that log.
-    leaf_hash : str
-        64 hexadecimal digits.
+    leaf_hash : bytes, 32
+        Of that leaf.
     origin : str
-        Which log.
+        Which log; it names the receiver.
     at : datetime
         The receiver's clock at commit.
-    node : str
-        The receiver's id.
     signed : bytes
-        The token, once signed or read; empty before.
+        The token as it came.
     """
 
     envelope_hash: str
     agreement: str
     outcome: Literal["accepted", "refused"]
-    reason: str | None
+    reason: str
     epoch: int
     index: int
-    leaf_hash: str
+    leaf_hash: bytes
     origin: str
     at: datetime
-    node: str
-    signed: bytes = field(default=b"", repr=False, compare=False)
+    signed: bytes = field(repr=False)
+
+    @property
+    def node(self) -> str:
+        """Id of the receiver, who signed."""
+        return origin_node(self.origin)
 
     @property
     def hash(self) -> str:
@@ -75,8 +76,27 @@ class Receipt:
         return sha256_hex(self.signed)
 
 
-def make_receipt(receipt: Receipt, *, key: SigningKey) -> bytes:
+def make_receipt(
+    *,
+    envelope_hash: str,
+    agreement: str,
+    outcome: str,
+    reason: str,
+    epoch: int,
+    index: int,
+    leaf_hash: bytes,
+    origin: str,
+    at: datetime,
+    key: SigningKey,
+) -> bytes:
     """Return a receipt signed with the receiver's transport key; store these bytes and send them again on a repeat.
+
+    Parameters
+    ----------
+    envelope_hash, agreement, outcome, reason, epoch, index, leaf_hash, origin, at
+        As in `Receipt`.
+    key : SigningKey
+        The receiver's transport key.
 
     Raises
     ------
@@ -84,16 +104,15 @@ def make_receipt(receipt: Receipt, *, key: SigningKey) -> bytes:
         If a member has the wrong form.
     """
     payload = {
-        "envelope": receipt.envelope_hash,
-        "agreement": receipt.agreement,
-        "outcome": receipt.outcome,
-        "reason": None if receipt.reason is None else str(receipt.reason),
-        "origin": receipt.origin,
-        "epoch": receipt.epoch,
-        "index": receipt.index,
-        "leaf_hash": receipt.leaf_hash,
-        "at": utc_text(receipt.at),
-        "node": receipt.node,
+        "envelope": envelope_hash,
+        "agreement": agreement,
+        "outcome": outcome,
+        "reason": str(reason),
+        "origin": origin,
+        "epoch": epoch,
+        "index": index,
+        "leaf_hash": leaf_hash.hex(),
+        "at": utc_text(at),
     }
     _read(payload, b"")
     return sign_token(canonical(payload), typ=RECEIPT_TYPE, key=key)
@@ -127,18 +146,16 @@ def _read(payload: Any, token: bytes) -> Receipt:
         raise Malformed("receipt members 'envelope' and 'leaf_hash': expected 64 hexadecimal digits")
     if payload["agreement"] != "" and not is_hash(payload["agreement"]):
         raise Malformed("receipt member 'agreement': expected a SHA-256, or nothing")
-    refused = payload["outcome"] == "refused"
-    if not refused and payload["outcome"] != "accepted":
+    outcome, reason, origin = payload["outcome"], payload["reason"], payload["origin"]
+    if outcome not in ("accepted", "refused"):
         raise Malformed("receipt member 'outcome': expected accepted or refused")
-    reason = payload["reason"]
-    if refused != isinstance(reason, str) or (refused and not _REASON.match(reason)) or not (refused or reason is None):
-        raise Malformed("receipt member 'reason': expected a code if refused, else null")
+    if not isinstance(reason, str) or not (_REASON.match(reason) if outcome == "refused" else reason == ""):
+        raise Malformed("receipt member 'reason': expected a code if refused, else nothing")
     for member, least in (("epoch", 1), ("index", 0)):
         if type(payload[member]) is not int or payload[member] < least:
             raise Malformed(f"receipt member {member!r}: expected a whole number from {least}")
-    node, origin = payload["node"], payload["origin"]
-    if not isinstance(origin, str) or not isinstance(node, str) or origin.partition("/")[0] != node:
-        raise Malformed("receipt member 'origin': expected a log of the node that signs")
+    if not isinstance(origin, str) or not origin_node(origin):
+        raise Malformed("receipt member 'origin': expected the origin of a log")
     try:
         at = utc_time(payload["at"])
     except NotUtc as fault:
@@ -146,13 +163,12 @@ def _read(payload: Any, token: bytes) -> Receipt:
     return Receipt(
         envelope_hash=payload["envelope"],
         agreement=payload["agreement"],
-        outcome="refused" if refused else "accepted",
+        outcome=outcome,
         reason=reason,
         epoch=payload["epoch"],
         index=payload["index"],
-        leaf_hash=payload["leaf_hash"],
+        leaf_hash=bytes.fromhex(payload["leaf_hash"]),
         origin=origin,
         at=at,
-        node=node,
         signed=token,
     )
