@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import tempfile
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from django.conf import settings
 
 from corridor.base.errors import WrongUsage
 from corridor.exchange.rules.canonical import b64, unb64
+from corridor.exchange.rules.card import NodeKeys
 from corridor.exchange.rules.keys import SealingKey, SigningKey
 
 KEYS = "keys"
@@ -47,16 +47,6 @@ class KeysExist(WrongUsage):
     """The home already has keys; they are never overwritten."""
 
     code = "keys-exist"
-
-
-@dataclass(frozen=True, slots=True)
-class NodeKeys:
-    """The private keys of this node, opened."""
-
-    transport: SigningKey
-    log: SigningKey
-    agreement: SigningKey
-    encryption: SealingKey
 
 
 def home() -> Path:
@@ -100,7 +90,7 @@ def create(folder: Path) -> tuple[NodeKeys, SigningKey]:
         )
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     make_secret(secret_path(folder))
-    keys = NodeKeys(SigningKey.generate(), SigningKey.generate(), SigningKey.generate(), SealingKey.generate())
+    keys = NodeKeys.generate()
     for name in NAMES:
         _wrap(folder, name, getattr(keys, name).private_bytes())
     open_keys.cache_clear()

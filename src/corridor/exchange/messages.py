@@ -140,15 +140,14 @@ _Number = Annotated[int, Field(ge=0), FieldClass(DataClass.PUBLIC)]
 
 
 class CardAnnouncement(Message):
-    """A new card of the sender: the signed card and the rotation statement that brings it in, both in base64url."""
+    """A new card of the sender, successor of the one that is pinned; the signed document in base64url."""
 
     schema_name: ClassVar[str] = "exchange.card"
     card: _Text
-    rotation: _Text
 
 
 class KeyRevocationNotice(Message):
-    """A signed revocation (or reinstatement) of one of the sender's keys, in base64url."""
+    """A signed revocation of one of the sender's cards, or the reinstatement after one; the document in base64url."""
 
     schema_name: ClassVar[str] = "exchange.revocation"
     revocation: _Text

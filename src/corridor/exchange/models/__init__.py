@@ -9,7 +9,7 @@ from corridor.exchange.models.agreements import (
     ReleasedCell,
 )
 from corridor.exchange.models.crossings import Crossing, OutboxEntry, SealedBody
-from corridor.exchange.models.log import Dispute, LogLeaf, LogTile, LogTree, PeerCheckpoint, UnauthenticatedCount
+from corridor.exchange.models.log import Dispute, HeldByPeer, LogLeaf, LogTile, LogTree, PeerCheckpoint, UnauthenticatedCount
 from corridor.exchange.models.node import CardVersion, KeyRevocation, Node, Partner
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Dispute",
     "ExportCounter",
     "ExportedPerson",
+    "HeldByPeer",
     "KeyRevocation",
     "LogLeaf",
     "LogTile",

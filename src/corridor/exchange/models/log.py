@@ -96,6 +96,21 @@ class PeerCheckpoint(models.Model):
         return f"{self.origin} {self.size}"
 
 
+class HeldByPeer(models.Model):
+    """The largest checkpoint of one of this node's trees that a peer says it holds; the next proof starts there."""
+
+    node_id = models.CharField(max_length=120)
+    origin = models.CharField(max_length=300)
+    size = models.PositiveBigIntegerField()
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node_id", "origin"], name="exchange_held_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.origin} {self.size}"
+
+
 class Dispute(models.Model):
     """What does not agree between a partner's statements; while open it halts exchange under its agreement."""
 

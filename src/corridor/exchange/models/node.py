@@ -76,8 +76,7 @@ class CardVersion(models.Model):
     node_id = models.CharField(max_length=120)
     serial = models.PositiveIntegerField()
     signed = models.BinaryField()
-    # The rotation statement (old and recovery signature) that brought this card in; empty for the first.
-    rotation = models.BinaryField(default=b"")
+    # A partner's new address counts only after two persons of this node agreed to it.
     is_pending = models.BooleanField(default=False)
     recorded_at = models.DateTimeField()
 
@@ -90,16 +89,17 @@ class CardVersion(models.Model):
 
 
 class KeyRevocation(models.Model):
-    """A signed statement that a key of a node is no longer its own, or is its own again."""
+    """A signed statement that the keys of a node's card no longer count, and later, perhaps, that they do again."""
 
     node_id = models.CharField(max_length=120)
-    thumbprint = models.CharField(max_length=64)
-    is_reinstated = models.BooleanField(default=False)
+    card_hash = models.CharField(max_length=64)
     signed = models.BinaryField()
+    reinstatement = models.BinaryField(default=b"")
     recorded_at = models.DateTimeField()
+    reinstated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["node_id", "thumbprint"])]
+        constraints = [models.UniqueConstraint(fields=["node_id", "card_hash"], name="exchange_card_revoked_once")]
 
     def __str__(self) -> str:
-        return f"{self.node_id} {self.thumbprint}"
+        return f"{self.node_id} {self.card_hash}"
