@@ -1,0 +1,159 @@
+"""Walk a JSON object member by member, noting every fault with its JSON pointer instead of stopping at the first."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_TEXT = 20_000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of a document: where it is (RFC 6901 pointer) and what was expected there."""
+
+    pointer: str
+    text: str
+
+
+class Members:
+    """The members of one JSON object; each reading method returns a usable value and notes a fault if it made one up.
+
+    Parameters
+    ----------
+    value : object
+        The parsed JSON value; anything but an object is a fault.
+    pointer : str
+        Where the object stands in the document.
+    faults : list of Fault
+        Shared by all readers of one document.
+    """
+
+    def __init__(self, value: object, pointer: str, faults: list[Fault]) -> None:
+        self.faults = faults
+        self._pointer = pointer
+        self._seen: set[str] = set()
+        self._absent = False
+        if isinstance(value, dict):
+            self._value: dict[str, Any] = value
+        else:
+            self._value = {}
+            self._absent = True
+            faults.append(Fault(pointer, "expected an object"))
+
+    @classmethod
+    def of(cls, value: object) -> "Members":
+        """Return a reader of the whole document."""
+        return cls(value, "", [])
+
+    def fault(self, key: str, text: str) -> None:
+        """Note that the member `key` (or a path below it) is at fault."""
+        self.faults.append(Fault(f"{self._pointer}/{key}", text))
+
+    def done(self) -> None:
+        """Note every member that nobody asked for: what is not understood must not be signed."""
+        for key in sorted(set(self._value) - self._seen):
+            self.fault(key, "unknown member; this schema has none of that name")
+
+    def is_null(self, key: str) -> bool:
+        """Return whether the member stands there as null."""
+        self._seen.add(key)
+        return key in self._value and self._value[key] is None
+
+    def text(self, key: str, *, pattern: re.Pattern[str] | None = None) -> str:
+        """Return a non-empty string of at most 20,000 characters that `pattern` matches wholly."""
+        return self._text(key, self._take(key), pattern)
+
+    def optional(self, key: str, *, pattern: re.Pattern[str] | None = None, absent_allowed: bool = False) -> str | None:
+        """Return a string or None for null; with `absent_allowed` the member may be left out."""
+        self._seen.add(key)
+        if absent_allowed and key not in self._value:
+            return None
+        value = self._take(key)
+        return None if value is None and key in self._value else self._text(key, value, pattern)
+
+    def choice(self, key: str, allowed: Sequence[str], *, absent: str | None = None) -> str:
+        """Return one of `allowed`; `absent` is the value where the member is left out."""
+        self._seen.add(key)
+        if absent is not None and key not in self._value:
+            return absent
+        value = self._take(key)
+        if value in allowed and isinstance(value, str):
+            return value
+        if not self._absent and key in self._value:
+            self.fault(key, f"expected one of {', '.join(allowed)}")
+        return allowed[0]
+
+    def flag(self, key: str) -> bool:
+        """Return true or false."""
+        value = self._take(key)
+        if isinstance(value, bool):
+            return value
+        if key in self._value:
+            self.fault(key, "expected true or false")
+        return False
+
+    def whole(self, key: str, *, least: int, most: int, fallback: int = 0) -> int:
+        """Return a whole number within ``[least, most]``."""
+        value = self._take(key)
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        if key in self._value:
+            wanted = f"{least}" if least == most else f"a whole number from {least} to {most}"
+            self.fault(key, f"expected {wanted}")
+        return fallback
+
+    def members(self, key: str) -> "Members":
+        """Return a reader of the object at `key`."""
+        return Members(self._take(key), f"{self._pointer}/{key}", self.faults if key in self._value else [])
+
+    def items(self, key: str, *, at_least: int = 0, absent_allowed: bool = False) -> list["Members"]:
+        """Return a reader for each object of the list at `key`."""
+        values = self._list(key, at_least=at_least, absent_allowed=absent_allowed)
+        return [Members(value, f"{self._pointer}/{key}/{index}", self.faults) for index, value in enumerate(values)]
+
+    def strings(self, key: str, *, pattern: re.Pattern[str] | None = None, at_least: int = 0) -> list[str]:
+        """Return a list of distinct strings."""
+        values = self._list(key, at_least=at_least, absent_allowed=False)
+        strings = [self._text(f"{key}/{index}", value, pattern) for index, value in enumerate(values)]
+        if len(set(strings)) < len(strings):
+            self.fault(key, "expected each entry once")
+        return strings
+
+    def texts(self, key: str, languages: Sequence[str], *, pattern: re.Pattern[str] | None = None) -> dict[str, str]:
+        """Return a non-empty object of language to string."""
+        item = self.members(key)
+        texts = {language: item.text(language, pattern=pattern) for language in languages if language in item._value}
+        if not texts and key in self._value:
+            self.fault(key, f"expected a text in at least one of {', '.join(languages)}")
+        item.done()
+        return texts
+
+    def _take(self, key: str) -> object:
+        self._seen.add(key)
+        if key not in self._value and not self._absent:
+            self.fault(key, "expected this member; it is missing")
+        return self._value.get(key)
+
+    def _text(self, key: str, value: object, pattern: re.Pattern[str] | None) -> str:
+        if not isinstance(value, str) or not value.strip() or len(value) > _MAX_TEXT:
+            if key.partition("/")[0] in self._value:
+                self.fault(key, f"expected a text of 1 to {_MAX_TEXT} characters")
+            return ""
+        if pattern is not None and not pattern.fullmatch(value):
+            self.fault(key, f"does not have the expected form {pattern.pattern}")
+            return ""
+        return value
+
+    def _list(self, key: str, *, at_least: int, absent_allowed: bool) -> list[object]:
+        self._seen.add(key)
+        if absent_allowed and key not in self._value:
+            return []
+        values = self._take(key)
+        if not isinstance(values, list):
+            if key in self._value:
+                self.fault(key, "expected a list")
+            return []
+        if len(values) < at_least:
+            self.fault(key, f"expected at least {at_least} entries, came {len(values)}")
+        return values
