@@ -1,7 +1,7 @@
 """Numbers, dates and week labels as each language writes them (pure).
 
-Source: Unicode CLDR 47, number and date patterns of ``en-GB``, ``zh-Hans``, ``ru`` and ``ur``. All four use Western digits
-by default; Urdu as written in Pakistan does too.
+Source: Unicode CLDR 47, number and date patterns of ``en-GB``, ``zh-Hans``, ``ru`` and ``ur``. All four use Western
+digits by default; Urdu as written in Pakistan does too.
 """
 
 from dataclasses import dataclass

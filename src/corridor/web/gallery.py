@@ -1,5 +1,6 @@
 """One sample of every component in every state, for the components page and its test."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from corridor.accounts.roles import ACT
+from corridor.web import charts, maps
 from corridor.web.parts import Moment
 from corridor.web.tables import Cell, Column, Table
 
@@ -55,6 +58,9 @@ def samples(request: HttpRequest, *, now: datetime) -> dict[str, Any]:
             (_("Partner"), "Ministry of Health <script>"),
         ],
         "digest": "7c1e5f0b9d2a4c6e8f1a3b5d7c9e0f2a4b6c8d0e1f3a5b7c9d1e3f5a7b9ca90b",
+        "curve": sample_chart(request),
+        "wide_curve": sample_chart(request, span="full"),
+        "map": sample_map(request),
         "long_ago": now - timedelta(days=21),
         "an_hour_ago": now - timedelta(hours=1),
         "minutes_ago": now - timedelta(minutes=3),
@@ -99,3 +105,142 @@ def sample_moments(now: datetime) -> list[Moment]:
         Moment(at=now - timedelta(days=2), title=_("Limit exceeded"), tone="alarm"),
         Moment(at=now - timedelta(days=1), title=_("In force"), tone="accent"),
     ]
+
+
+def sample_chart(request: HttpRequest, *, span: str = "half") -> charts.ChartFrame:
+    """Return an epidemic curve with every kind of bar, drawn as the surveillance pillar draws its own."""
+    weeks = [f"2026-W{number:02d}" for number in range(1, 47)]
+    counts = [round(24 + 14 * math.cos(index / 7) + (index * 37 % 11)) for index in range(len(weeks))]
+    kinds = ["cases"] * len(weeks)
+    for index, kind in ((20, "withheld"), (23, "withheld"), (44, "signal"), (45, "incomplete")):
+        kinds[index] = kind
+    rows = [
+        {
+            "week": week,
+            "cases": 4 if kind == "withheld" else count + (40 if kind == "signal" else 0),
+            "expected": 28 + 13 * math.cos(index / 7),
+            "limit": 44 + 15 * math.cos(index / 7),
+            "kind": kind,
+        }
+        for index, (week, count, kind) in enumerate(zip(weeks, counts, kinds, strict=True))
+    ]
+    return charts.frame(
+        _curve(rows),
+        title=_("Influenza-like illness, invented district"),
+        description=_(
+            "Weekly cases over 46 weeks. Week 45 lies above its limit; two weeks are withheld; week 46 is not complete."
+        ),
+        table=_curve_table(rows),
+        permission=ACT,
+        request=request,
+        simulated=True,
+        span="full" if span == "full" else "half",
+        note=_("own reports · 96% of 212 sites"),
+    )
+
+
+def sample_map(request: HttpRequest) -> charts.ChartFrame:
+    """Return a map with places of two countries and a signal."""
+    points = [
+        {"name": "Gilgit-Baltistan", "lat": 35.8, "lon": 74.5, "cases": 40, "style": "place", "ring": True},
+        {"name": "Sindh", "lat": 25.9, "lon": 68.5, "cases": 120, "style": "place", "ring": False},
+        {"name": "Xinjiang", "lat": 41.1, "lon": 85.2, "cases": 75, "style": "partner-place", "ring": False},
+    ]
+    return maps.frame(
+        _map(points),
+        title=_("Where are cases counted?"),
+        description=_("Three places in two countries, sized by cases; one has a signal."),
+        table=Table(
+            caption=_("Cases by place, invented for this page"),
+            columns=[Column("place", _("Place"), foreign=True), Column("cases", _("Cases"), kind="number")],
+            rows=[[point["name"], point["cases"]] for point in points],
+        ),
+        permission=ACT,
+        request=request,
+        simulated=True,
+        countries=("PK", "CN"),
+    )
+
+
+def _curve(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    period = {
+        "field": "week",
+        "type": "ordinal",
+        "title": None,
+        "axis": {"labelAngle": 0, "labelExpr": "slice(datum.value, 5)", "labelOverlap": True},
+    }
+    bars = [
+        {
+            "transform": [{"filter": f"datum.kind == '{kind}'"}],
+            "mark": {"type": "bar", "style": kind},
+            "encoding": {"x": period, "y": {"field": "cases", "type": "quantitative", "title": _("Cases")}},
+        }
+        for kind in ("cases", "withheld", "signal", "incomplete")
+    ]
+    lines = [
+        {
+            "mark": {"type": "line", "style": style, "interpolate": shape},
+            "encoding": {"x": period, "y": {"field": style, "type": "quantitative"}},
+        }
+        for style, shape in (("expected", "monotone"), ("limit", "step"))
+    ]
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": rows},
+        "height": 220,
+        "layer": [*bars, *lines],
+    }
+
+
+def _curve_table(rows: list[dict[str, Any]]) -> Table:
+    cells = {
+        "withheld": lambda row: Cell(state="withheld", below=5, note=_("strata below 5")),
+        "signal": lambda row: Cell(row["cases"], state="alarm"),
+        "incomplete": lambda row: Cell(row["cases"], state="incomplete"),
+        "cases": lambda row: Cell(row["cases"]),
+    }
+    return Table(
+        caption=_("Weekly cases, newest first"),
+        columns=[
+            Column("week", _("Week"), kind="week"),
+            Column("cases", _("Cases"), kind="number"),
+            Column("expected", _("Expected"), kind="number"),
+            Column("limit", _("Limit"), kind="number"),
+        ],
+        rows=[
+            [row["week"], cells[row["kind"]](row), round(row["expected"], 1), round(row["limit"], 1)]
+            for row in reversed(rows)
+        ],
+    )
+
+
+def _map(points: list[dict[str, Any]]) -> dict[str, Any]:
+    position = {
+        "longitude": {"field": "lon", "type": "quantitative"},
+        "latitude": {"field": "lat", "type": "quantitative"},
+    }
+    size = {"field": "cases", "type": "quantitative", "legend": None, "scale": {"range": [40, 900]}}
+    places = [
+        {
+            "transform": [{"filter": f"datum.style == '{style}'"}],
+            "mark": {"type": "circle", "style": style},
+            "encoding": {**position, "size": size},
+        }
+        for style in ("place", "partner-place")
+    ]
+    rings = {
+        "transform": [{"filter": "datum.ring"}],
+        "mark": {"type": "point", "style": "ring"},
+        "encoding": {**position, "size": size},
+    }
+    ground = {
+        "data": {"graticule": {"step": [5, 5], "extent": [[60, 20], [110, 50]]}},
+        "mark": {"type": "geoshape", "style": "graticule"},
+    }
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": points},
+        "height": 320,
+        "projection": {"type": "mercator"},
+        "layer": [ground, *places, rings],
+    }

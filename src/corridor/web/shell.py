@@ -12,7 +12,7 @@ from corridor.base.clock import utcnow
 from corridor.exchange import queries as exchange
 from corridor.web import navigation
 from corridor.web.formats import LANGUAGE_NAMES
-from corridor.web.names import country_name
+from corridor.web.names import place_name
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def for_request(request: HttpRequest | None) -> Shell:
     country = str(values.get("country") or "")
     return Shell(
         node_name=str(values.get("name") or values.get("id") or "Health Corridor"),
-        country=country_name(country, language=get_language() or "en") if country else "",
+        country=place_name(country, language=get_language() or "en") if country else "",
         simulated=is_simulated(),
         groups=navigation.groups(permissions, view_name=view_name),
         links=navigation.personal(permissions, view_name=view_name),

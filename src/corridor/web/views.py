@@ -1,16 +1,23 @@
 """The pages and files of the shell: language switch, components page, pictures, tables and downloads of charts."""
 
+import gzip
+from dataclasses import replace
+
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from corridor.accounts.access import page, public
+from corridor.accounts.access import PersonRequest, page, public
 from corridor.accounts.models import Person
 from corridor.base.clock import utcnow
-from corridor.web import gallery, services
+from corridor.web import chart_render, chart_store, charts, exports, gallery, services
+from corridor.web.chart_theme import THEMES
 from corridor.web.formats import LANGUAGE_NAMES
+
+ROWS_PER_PAGE = 100
 
 
 @public
@@ -39,6 +46,71 @@ def remember_language(response: HttpResponse, language: str) -> None:
         httponly=True,
         samesite="Lax",
     )
+
+
+@public
+def chart_library(request: HttpRequest, version: str) -> HttpResponse:
+    """Send the JavaScript of interactive charts; the address changes with its version, so browsers keep it for good."""
+    if version != chart_render.library_version():
+        raise Http404
+    return _compressed(request, chart_library_bytes(), "text/javascript", cache="public, max-age=31536000, immutable")
+
+
+@page()
+def chart_picture(request: PersonRequest, digest: str, theme: str, width: str, form: str) -> HttpResponse:
+    """Send a picture of a chart, or its definition for the browser, to whom its page is open."""
+    if theme not in THEMES or width not in chart_render.WIDTHS or form not in charts.TYPES:
+        raise Http404
+    drawn = charts.picture(digest, theme=theme, width=width, form=form, actor=request.user)
+    # The address names the content: what it shows never changes, and only this person's browser may keep it.
+    response = _compressed(request, drawn.data, drawn.media_type, cache="private, max-age=86400, immutable")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    return response
+
+
+@page()
+def chart_csv(request: PersonRequest, digest: str) -> HttpResponse:
+    """Send the figures of a chart as CSV."""
+    title, data = charts.csv_of(digest, actor=request.user)
+    return exports.download(data, name=title)
+
+
+@page()
+def chart_table(request: PersonRequest, digest: str) -> HttpResponse:
+    """Show all figures of a chart, sorted and paged on the server."""
+    record = charts.readable_chart(digest, actor=request.user)
+    ordered = replace(
+        record.table, columns=[replace(column, sortable=True) for column in record.table.columns]
+    ).ordered(request.GET.get("sort", ""))
+    shown = Paginator(ordered.rows, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "record": record,
+        "digest": digest,
+        "content": replace(ordered, rows=list(shown.object_list)),
+        "page": shown,
+    }
+    return render(request, "web/chart_table.html", context)
+
+
+def chart_library_bytes() -> bytes:
+    """Return the library of interactive charts, bundled once per version and kept."""
+    name = f"{chart_render.library_version()}.js"
+    kept = chart_store.shared_file(name)
+    if kept is None:
+        kept = chart_render.interactive_library().encode()
+        chart_store.keep_shared_file(name, kept)
+    return kept
+
+
+def _compressed(request: HttpRequest, data: bytes, media_type: str, *, cache: str) -> HttpResponse:
+    """Answer with gzip where the browser takes it; these bytes hold no secret of the session that could leak by size."""
+    response = HttpResponse(content_type=media_type, headers={"Cache-Control": cache, "Vary": "Accept-Encoding"})
+    if media_type != "image/png" and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.content = gzip.compress(data, 6, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+    else:
+        response.content = data
+    return response
 
 
 @page()

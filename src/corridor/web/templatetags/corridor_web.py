@@ -15,7 +15,8 @@ from django.utils.translation import ngettext as _n
 
 from corridor.base.clock import utcnow
 from corridor.web import formats, shell
-from corridor.web.names import country_name
+from corridor.web.charts import ChartFrame, picture_url
+from corridor.web.names import place_name
 from corridor.web.tables import Cell, Column, Table, as_cell
 
 register = template.Library()
@@ -74,8 +75,8 @@ def withheld(below: int | None = None, rule: str = "") -> SafeString:
 
 @register.simple_tag
 def country(code: str) -> SafeString:
-    """Write a country's name in the page's language; an unknown code stands as it is."""
-    return bdi(country_name(code, language=language()))
+    """Write the name of a country or a place, by code, in the page's language; an unknown code stands as it is."""
+    return bdi(place_name(code, language=language()))
 
 
 @register.simple_tag
@@ -213,24 +214,36 @@ def filter_bar(content: str, action: str = "", target: str = "") -> str:
 
 
 @register.simple_tag(takes_context=True)
-def table(context: Context, content: Table, page: object = None) -> SafeString:
-    """Write a table: rows on a wide screen, a list of cards on a phone."""
+def table(context: Context, content: Table, page: object = None, in_place: object = False) -> SafeString:
+    """Write a table: rows on a wide screen, a list of cards on a phone.
+
+    `in_place` lets the browser sort the rows, where all of them are on the page; otherwise sortable headings ask the
+    server.
+    """
     request = getattr(context, "request", None)
-    return SafeString(
-        render_to_string(
-            "web/components/table.html",
-            {"table": content, "page": page, "headings": _headings(content, request)},
-            request,
-        )
-    )
+    parts = {"table": content, "page": page, "headings": _headings(content, request), "in_place": bool(in_place)}
+    return SafeString(render_to_string("web/components/table.html", parts, request))
 
 
 @register.simple_tag(takes_context=True)
-def chart(context: Context, frame: object) -> SafeString:
+def chart(context: Context, frame: ChartFrame) -> SafeString:
     """Write a chart frame made by ``web.charts.frame`` or ``web.maps.frame``."""
     request = getattr(context, "request", None)
-    template_name = getattr(frame, "template_name", "web/components/chart.html")
-    return SafeString(render_to_string(template_name, {"frame": frame}, request))
+    return SafeString(render_to_string(frame.template_name, {"frame": frame}, request))
+
+
+@register.simple_tag
+def chart_url(frame: ChartFrame, theme: str, width: str, form: str = "svg") -> str:
+    """Return the address of a picture of a chart."""
+    return picture_url(frame.digest, theme=theme, width=width, form=form)
+
+
+@register.filter
+def sort_value(content: Cell) -> str:
+    """Return what the browser sorts a cell by; empty where no order is known."""
+    if content.value is None or content.state in {"withheld", "missing"}:
+        return ""
+    return content.value.isoformat() if isinstance(content.value, date) else str(content.value)
 
 
 @register.simple_tag(takes_context=True)

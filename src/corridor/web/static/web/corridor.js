@@ -72,25 +72,26 @@
     table.removeAttribute("data-sort-in-place");
   }
 
-  // The interactive chart: libraries and data are fetched when the button is pressed, not before.
-  var libraries = null;
-  function loadLibraries(address) {
-    if (!libraries) {
-      libraries = new Promise(function (resolve, reject) {
+  // The interactive chart: library and data are fetched when the button is pressed, not before.
+  var library = null;
+  function loadLibrary(address) {
+    if (!library) {
+      library = new Promise(function (resolve, reject) {
         var script = document.createElement("script");
         script.src = address;
         script.onload = function () { resolve(window.corridorChart); };
-        script.onerror = function () { libraries = null; reject(new Error("script")); };
+        script.onerror = function () { library = null; reject(new Error("script")); };
         document.head.appendChild(script);
       });
     }
-    return libraries;
+    return library;
   }
   function theme() {
     return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   }
-  function width() {
-    return window.matchMedia("(max-width: 44rem)").matches ? "narrow" : "wide";
+  function width(frame) {
+    if (window.matchMedia("(max-width: 44rem)").matches) { return "narrow"; }
+    return window.matchMedia("(max-width: 64rem)").matches ? "half" : frame.dataset.span;
   }
   function toggleChart(button) {
     var frame = button.closest(".frame");
@@ -106,9 +107,9 @@
     var status = frame.querySelector(".frame-status");
     button.disabled = true;
     status.textContent = button.dataset.labelLoading;
-    var address = button.dataset.definition.replace("THEME", theme()).replace("WIDTH", width());
+    var address = button.dataset.definition.replace("THEME", theme()).replace("WIDTH", width(frame));
     Promise.all([
-      loadLibraries(button.dataset.libraries),
+      loadLibrary(button.dataset.library),
       fetch(address, { credentials: "same-origin" }).then(function (reply) {
         if (!reply.ok) { throw new Error(String(reply.status)); }
         return reply.json();

@@ -1,0 +1,122 @@
+"""The map frame: the chart frame with names of countries, and with the outlines that a node has loaded itself.
+
+No outline ships with the project: where a boundary runs is for the institutions that use it to say. Without a file of its
+own a map shows places on a graticule. ``HOME/boundaries.geojson`` holds a node's own outlines.
+"""
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import get_language
+
+from corridor.base.errors import InputFault
+from corridor.base.reference import places
+from corridor.web import charts
+from corridor.web.chart_render import Width
+from corridor.web.names import place_name
+from corridor.web.tables import Table
+
+BOUNDARY_FILE = "boundaries.geojson"
+MOST_BYTES = 8 * 1024 * 1024
+SHAPES = frozenset({"Polygon", "MultiPolygon", "LineString", "MultiLineString"})
+
+
+class BadBoundaries(InputFault):
+    """The boundary file of the home cannot be used."""
+
+    code = "bad-boundaries"
+
+
+def outlines() -> dict[str, Any] | None:
+    """Return the node's own outlines as GeoJSON, or None where it has loaded none.
+
+    Raises
+    ------
+    BadBoundaries
+        If the file is larger than 8 MiB, is no GeoJSON feature collection, or holds something other than lines and areas.
+    """
+    home = getattr(settings, "CORRIDOR_HOME", None)
+    path = Path(home) / BOUNDARY_FILE if home is not None else None
+    if path is None or not path.is_file():
+        return None
+    status = path.stat()
+    if status.st_size > MOST_BYTES:
+        raise BadBoundaries(
+            f"{BOUNDARY_FILE} has {status.st_size:,} bytes; at most {MOST_BYTES:,}. Simplify the outlines."
+        )
+    return _read(path, status.st_mtime_ns)
+
+
+def frame(
+    spec: dict[str, Any],
+    *,
+    title: str,
+    description: str,
+    table: Table,
+    permission: str,
+    request: HttpRequest,
+    simulated: bool | None = None,
+    span: Width = "half",
+    note: str = "",
+    countries: Sequence[str] = (),
+) -> charts.ChartFrame:
+    """Keep a map and return its frame; like `charts.frame`, with the names of `countries` written on it."""
+    kept = charts.frame(
+        _with_names(spec, countries) if countries else spec,
+        title=title,
+        description=description,
+        table=table,
+        permission=permission,
+        request=request,
+        simulated=simulated,
+        span=span,
+        note=note,
+    )
+    return replace(kept, template_name="web/components/map.html")
+
+
+def _with_names(spec: dict[str, Any], countries: Sequence[str]) -> dict[str, Any]:
+    language = get_language() or "en"
+    known = [place for code in countries if (place := places().get(code)) is not None and place.lat is not None]
+    layer = {
+        "data": {
+            "values": [
+                {"name": place_name(place.code, language=language), "lat": place.lat, "lon": place.lon}
+                for place in known
+            ]
+        },
+        "mark": {"type": "text", "style": "country-label"},
+        "encoding": {
+            "longitude": {"field": "lon", "type": "quantitative"},
+            "latitude": {"field": "lat", "type": "quantitative"},
+            "text": {"field": "name", "type": "nominal"},
+        },
+    }
+    return {**spec, "layer": [*spec.get("layer", []), layer]}
+
+
+@functools.lru_cache(maxsize=2)
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    """Read the file; `changed` makes a file that was written anew count as another one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BadBoundaries(f"{BOUNDARY_FILE} is not JSON in UTF-8: {error}. Write it as GeoJSON.") from error
+    features = content.get("features") if isinstance(content, dict) else None
+    if not isinstance(features, list):
+        raise BadBoundaries(
+            f"{BOUNDARY_FILE} holds no feature collection. Write it as GeoJSON with a list of features."
+        )
+    for number, feature in enumerate(features, start=1):
+        geometry = feature.get("geometry") if isinstance(feature, dict) else None
+        shape = geometry.get("type") if isinstance(geometry, dict) else None
+        if shape not in SHAPES:
+            raise BadBoundaries(f"{BOUNDARY_FILE}: feature {number} is {shape!r}; it takes lines and areas.")
+    plain = [{"type": "Feature", "properties": {}, "geometry": feature["geometry"]} for feature in features]
+    return {"type": "FeatureCollection", "features": plain}
