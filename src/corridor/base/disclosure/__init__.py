@@ -1,0 +1,26 @@
+"""Disclosure control: small figures are withheld, and nothing that is released later gives them away.
+
+See ``docs/explanation/disclosure.md`` for what a withheld cell is, what the ledger guarantees and what it does not.
+"""
+
+from corridor.base.disclosure.cells import (
+    Cell,
+    DisclosureRule,
+    ImpossibleCell,
+    below,
+    complement,
+    place_level,
+    rule_for,
+    stratum_kind,
+)
+
+__all__ = [
+    "Cell",
+    "DisclosureRule",
+    "ImpossibleCell",
+    "below",
+    "complement",
+    "place_level",
+    "rule_for",
+    "stratum_kind",
+]
