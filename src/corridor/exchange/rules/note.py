@@ -101,7 +101,8 @@ class Checkpoint:
 def log_origin(node: str, *, kind: str, subject: str, epoch: int) -> str:
     """Return the origin of one log: ``health-corridor/pk.nih/agreement/<hash>/1``.
 
-    The epoch is part of it, so a log that is honestly restored, and starts a new epoch, contradicts no earlier checkpoint.
+    The epoch is part of it, so a log that is honestly restored, and starts a new epoch, contradicts no earlier
+    checkpoint.
 
     Parameters
     ----------
