@@ -72,7 +72,7 @@ def secret_path(folder: Path) -> Path:
 def make_secret(path: Path) -> None:
     """Write a new random secret to `path` (mode 0600) unless one is there."""
     if not path.exists():
-        _write_private(path, secrets.token_urlsafe(32).encode() + b"\n")
+        write_private(path, secrets.token_urlsafe(32).encode() + b"\n")
 
 
 def create(folder: Path) -> tuple[NodeKeys, SigningKey]:
@@ -162,7 +162,7 @@ def _wrapping_key(folder: Path) -> AESGCM:
         ) from None
     salt_path = folder / KEYS / _SALT
     if not salt_path.exists():
-        _write_private(salt_path, secrets.token_bytes(16))
+        write_private(salt_path, secrets.token_bytes(16))
     return AESGCM(_derive(secret, salt_path.read_bytes()))
 
 
@@ -174,7 +174,7 @@ def _derive(secret: bytes, salt: bytes) -> bytes:
 def _wrap(folder: Path, name: str, material: bytes) -> None:
     nonce = secrets.token_bytes(12)
     sealed = _wrapping_key(folder).encrypt(nonce, material, name.encode())
-    _write_private(
+    write_private(
         folder / KEYS / f"{name}.json", json.dumps({"v": 1, "nonce": b64(nonce), "sealed": b64(sealed)}).encode()
     )
 
@@ -198,7 +198,7 @@ def _unwrap(folder: Path, name: str) -> bytes:
         ) from None
 
 
-def _write_private(path: Path, data: bytes) -> None:
+def write_private(path: Path, data: bytes) -> None:
     """Write `data` so that a crash leaves the old file or the new one, readable by its owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)

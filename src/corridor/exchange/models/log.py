@@ -102,6 +102,7 @@ class HeldByPeer(models.Model):
     node_id = models.CharField(max_length=120)
     origin = models.CharField(max_length=300)
     size = models.PositiveBigIntegerField()
+    signed = models.BinaryField()
     told_at = models.DateTimeField()
 
     class Meta:

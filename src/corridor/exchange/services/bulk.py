@@ -39,3 +39,26 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 def moment(at: datetime | None) -> Any:
     """Return an aware time as the connected database stores it."""
     return connection.ops.adapt_datetimefield_value(at)
+
+
+def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Update rows of `model` by primary key with one prepared statement.
+
+    Parameters
+    ----------
+    model : Django model
+    names : sequence of str
+        Field names to set.
+    rows : iterable of sequences
+        The values of `names` in order, then the primary key.
+    """
+    batch = list(rows)
+    if batch:
+        quote = connection.ops.quote_name
+        settings = ", ".join(f"{quote(model._meta.get_field(name).column)} = %s" for name in names)
+        key = model._meta.pk
+        statement = (
+            f"UPDATE {quote(model._meta.db_table)} SET {settings} WHERE {quote(key.column if key else 'id')} = %s"  # noqa: S608  # names are ours
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, batch)

@@ -1,0 +1,60 @@
+"""Control messages have arrived: one call below for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from corridor.accounts.actors import Peer
+from corridor.base.errors import CorridorError
+from corridor.exchange import messages
+from corridor.exchange.registry import Received, register_message
+from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.rules.reasons import Reason, Refused
+from corridor.exchange.services import agreements, partners, restore, swaps
+
+Apply = Callable[[Any, str, datetime], object]
+
+
+def _each(apply: Apply) -> Callable[..., None]:
+    """Return a handler that applies each message; what the sender got wrong is refused, what we got wrong is not."""
+
+    def handle(batch: Sequence[Received], *, actor: Peer, now: datetime) -> None:
+        for received in batch:
+            try:
+                apply(received.message, actor.node_id, now)
+            except Refused:
+                raise
+            except CorridorError as fault:
+                raise Refused(Reason.HANDLER_REFUSED, fault.code) from fault
+
+    return handle
+
+
+def _statement(message: Any, from_node: str, now: datetime) -> None:
+    agreements.apply_statement(unb64(message.statement), from_node=from_node, now=now)
+
+
+HANDLERS: dict[type[messages.Message], Callable[..., None]] = {
+    messages.CardAnnouncement: _each(lambda m, node, now: partners.accept_card(m, from_node=node, now=now)),
+    messages.KeyRevocationNotice: _each(lambda m, node, now: partners.accept_revocation(m, from_node=node, now=now)),
+    messages.AgreementProposal: _each(lambda m, node, now: agreements.accept_proposal(m, from_node=node, now=now)),
+    messages.AgreementSignatureNotice: _each(
+        lambda m, node, now: agreements.apply_statement(unb64(m.signature), from_node=node, now=now)
+    ),
+    messages.AgreementSuspension: _each(_statement),
+    messages.AgreementResumption: _each(_statement),
+    messages.AgreementActivation: _each(_statement),
+    messages.AgreementTermination: _each(_statement),
+    messages.CheckpointForward: _each(lambda m, node, now: swaps.accept_forward(m, from_node=node, now=now)),
+    messages.ConsistencyProofNotice: _each(lambda m, node, now: swaps.accept_proof(m, from_node=node, now=now)),
+    messages.RestoreNotice: _each(lambda m, node, now: restore.accept_notice(m, from_node=node, now=now)),
+}
+"""Who handles each control message."""
+
+
+def register() -> None:
+    """Announce every control message to the registry."""
+    for message, handler in HANDLERS.items():
+        register_message(message, handler=handler, is_control=True)

@@ -1,0 +1,431 @@
+"""Receive a partner's envelopes: verified first, then inbox, leaf, effect and receipt in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Literal
+
+from django.db import IntegrityError, transaction
+from django.db.utils import DatabaseError
+
+from corridor.accounts.actors import Peer
+from corridor.accounts.transactions import note, write
+from corridor.base.errors import CorridorError, UserFault
+from corridor.exchange import keystore, registry
+from corridor.exchange.messages import MalformedMessage, Message
+from corridor.exchange.models import Crossing, LogTree
+from corridor.exchange.rules.envelope import Header, Unpacked, check_ciphertext, unpack
+from corridor.exchange.rules.reasons import Reason, Refused
+from corridor.exchange.rules.receipt import Receipt, make_receipt
+from corridor.exchange.rules.sealing import open_sealed
+from corridor.exchange.services import bulk, log
+from corridor.exchange.services.crash import crash_point
+from corridor.exchange.services.gatekeeping import Gatekeeper, Ruling
+from corridor.exchange.services.partners import lock_partner, transport_keys
+from corridor.exchange.services.unauthenticated import count_unauthenticated
+
+MAX_BATCH = 100
+_log = logging.getLogger(__name__)
+
+
+class BatchTooLarge(UserFault):
+    """More envelopes came in one request than are taken."""
+
+    code = "batch-too-large"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What came for one envelope: the token, and beside it the ciphertext of a sealed body."""
+
+    token: bytes
+    ciphertext: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What one envelope is answered with.
+
+    Attributes
+    ----------
+    status : {"receipt", "deferred", "unauthenticated"}
+        A receipt is final. Deferred: nothing was written, come again. Unauthenticated: nothing of it was kept.
+    receipt : bytes
+        The signed receipt, for status "receipt".
+    reason : str
+        For the other two.
+    """
+
+    status: Literal["receipt", "deferred", "unauthenticated"]
+    receipt: bytes = b""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One verified envelope on its way through the gate."""
+
+    place: int
+    posted: Posted
+    unpacked: Unpacked
+
+    @property
+    def header(self) -> Header:
+        return self.unpacked.header
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One envelope and what this node rules about it."""
+
+    item: _Item
+    ruling: Ruling
+    message: Message | None
+    body: bytes | None
+
+
+def receive(batch: Sequence[Posted | bytes], *, peer: str, now: datetime) -> list[Reply]:
+    """Take a batch of envelopes from an authenticated partner and return one reply for each, in order.
+
+    Everything that is recorded is one transaction, joined if one is open; a reply may leave only after its commit. If one envelope makes
+    its handler fail, the batch is replayed one by one under savepoints, so that it spares the others.
+
+    Parameters
+    ----------
+    batch : sequence of Posted or bytes
+        At most 100; bytes are a token without ciphertext.
+    peer : str
+        The node that signed the request.
+    now : datetime, aware
+
+    Raises
+    ------
+    BatchTooLarge
+        If there are more than 100.
+    log.NotSigning
+        If this node signs nothing now; nothing was written.
+    django.db.DatabaseError
+        If the database cannot write; nothing was written.
+    """
+    if len(batch) > MAX_BATCH:
+        raise BatchTooLarge(f"a request carries at most {MAX_BATCH} envelopes; {len(batch)} came")
+    posted = [Posted(item) if isinstance(item, bytes) else item for item in batch]
+    replies: list[Reply | None] = [None] * len(posted)
+    items, unauthenticated = _verify(posted, peer=peer)
+    for place, fault in unauthenticated.items():
+        replies[place] = Reply("unauthenticated", reason=fault)
+    for fault in unauthenticated.values():
+        count_unauthenticated(fault, now=now)
+    if items:
+        crash_point("receive-before-transaction")
+        for place, reply in _record(items, peer=peer, actor=Peer(peer), now=now).items():
+            replies[place] = reply
+    return [reply for reply in replies if reply is not None]
+
+
+def _verify(posted: Sequence[Posted], *, peer: str) -> tuple[list[_Item], dict[int, str]]:
+    """Check every signature before anything is opened or looked up; return what counts, and the faults of the rest."""
+    keys = transport_keys(peer)
+    items: list[_Item] = []
+    faults: dict[int, str] = {}
+    for place, each in enumerate(posted):
+        try:
+            unpacked = unpack(each.token, keys=keys, sender=peer)
+            if unpacked.sealed is not None:
+                check_ciphertext(unpacked, each.ciphertext or b"")
+        except CorridorError as fault:
+            faults[place] = fault.code
+        else:
+            items.append(_Item(place, each, unpacked))
+    return items, faults
+
+
+@write("exchange.receive", subject="peer")
+def _record(items: Sequence[_Item], *, peer: str, actor: Peer, now: datetime) -> dict[int, Reply]:
+    """Record `items` in one transaction and return the reply for each place."""
+    own = log.signing_node()
+    lock_partner(peer)
+    replies: dict[int, Reply] = {}
+    # What one run does may open or close the way for the next: a signature brings an agreement in force.
+    for _, run in groupby(items, key=lambda item: (item.header.agreement, item.header.schema)):
+        receiver = _Receiver(own_id=own.node_id, epoch=own.epoch, actor=actor, now=now)
+        replies.update(receiver.take(list(run)))
+    crash_point("receive-before-commit")
+    note(
+        envelopes=len(items),
+        deferred=sum(reply.status == "deferred" for reply in replies.values()),
+    )
+    return replies
+
+
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    """Takes runs of envelopes of one type under one agreement."""
+
+    own_id: str
+    epoch: int
+    actor: Peer
+    now: datetime
+
+    def take(self, items: list[_Item]) -> dict[int, Reply]:
+        """Take `items` as one batch, or one by one if the batch fails."""
+        fresh, replies = self._known(items)
+        if not fresh:
+            return replies
+        if len(fresh) > 1:
+            try:
+                with transaction.atomic():
+                    return replies | self._take_batch(fresh)
+            except (DatabaseError, log.NotSigning) as fault:
+                if not isinstance(fault, IntegrityError):
+                    raise
+            except Exception:  # noqa: BLE001  # whatever a handler raises, the others of its batch are to be spared
+                _log.info("a batch of %d from %s is replayed one by one", len(fresh), self.actor.node_id)
+        for item in fresh:
+            replies[item.place] = self._take_one(item)
+        return replies
+
+    def _take_one(self, item: _Item) -> Reply:
+        try:
+            with transaction.atomic():
+                return self._take_batch([item])[item.place]
+        except Refused as refusal:
+            with transaction.atomic():
+                return self._take_batch([item], forced=Ruling.refused(refusal.reason))[item.place]
+        except (DatabaseError, log.NotSigning) as fault:
+            if not isinstance(fault, IntegrityError):
+                raise
+            return Reply("deferred", reason="handler_failed")
+        except Exception as fault:  # noqa: BLE001  # a handler's fault is ours to mend; the envelope waits at its sender
+            _log.warning("handling %s from %s failed: %s", item.header.schema, self.actor.node_id, type(fault).__name__)
+            return Reply("deferred", reason="handler_failed")
+
+    def _known(self, items: list[_Item]) -> tuple[list[_Item], dict[int, Reply]]:
+        """Return what is new, and the stored receipts of what was here before."""
+        rows = Crossing.objects.filter(
+            direction=Crossing.Direction.IN,
+            from_node=self.actor.node_id,
+            envelope_id__in=[item.header.id for item in items],
+        ).values_list("envelope_id", "token_hash", "receipt")
+        stored = {(envelope_id, token_hash): bytes(receipt) for envelope_id, token_hash, receipt in rows}
+        replies: dict[int, Reply] = {}
+        fresh: list[_Item] = []
+        seen: set[tuple[str, str]] = set()
+        for item in items:
+            identity = (item.header.id, item.unpacked.token_hash)
+            if identity in stored:
+                replies[item.place] = Reply("receipt", stored[identity])
+            elif identity in seen:
+                replies[item.place] = Reply("deferred", reason="twice_in_one_request")
+            else:
+                seen.add(identity)
+                fresh.append(item)
+        return fresh, replies
+
+    def _take_batch(self, items: list[_Item], *, forced: Ruling | None = None) -> dict[int, Reply]:
+        judged = list(self._judge(items, forced=forced))
+        replies = {
+            each.item.place: Reply("deferred", reason=each.ruling.reason) for each in judged if each.ruling.is_retry
+        }
+        final = [each for each in judged if not each.ruling.is_retry]
+        by_tree: dict[tuple[str, str], list[_Judged]] = defaultdict(list)
+        for each in final:
+            by_tree[log.tree_of(each.ruling.first_version, partner=self.actor.node_id)].append(each)
+        for (kind, subject), group in sorted(by_tree.items()):
+            replies.update(self._write(group, head=log.lock_tree(kind, subject=subject, now=self.now)))
+        self._handle([each for each in final if each.ruling.is_allowed])
+        return replies
+
+    def _judge(self, items: list[_Item], *, forced: Ruling | None) -> Iterator[_Judged]:
+        gate = Gatekeeper(own_id=self.own_id, now=self.now)
+        taken = set(
+            Crossing.objects.filter(
+                direction=Crossing.Direction.IN,
+                from_node=self.actor.node_id,
+                envelope_id__in=[item.header.id for item in items],
+            ).values_list("envelope_id", flat=True)
+        )
+        for item in items:
+            if item.header.id in taken:
+                yield _Judged(item, gate.refuse(item.header, Reason.ID_REUSED), None, None)
+                continue
+            taken.add(item.header.id)
+            if forced is not None:
+                yield _Judged(item, gate.refuse(item.header, Reason(forced.reason)), None, None)
+                continue
+            yield self._judge_one(item, gate)
+
+    def _judge_one(self, item: _Item, gate: Gatekeeper) -> _Judged:
+        header = item.header
+        if header.to != self.own_id:
+            return _Judged(item, gate.refuse(header, Reason.WRONG_RECIPIENT), None, None)
+        early = gate.judge_header(header)
+        if early is not None:
+            return _Judged(item, early, None, None)
+        try:
+            body = _open(item)
+            message = _parse(header, body)
+        except Refused as refusal:
+            return _Judged(item, gate.refuse(header, refusal.reason), None, None)
+        return _Judged(item, gate.judge(header, message), message, body)
+
+    def _write(self, group: Sequence[_Judged], *, head: LogTree) -> dict[int, Reply]:
+        records = [
+            log.record(
+                "received",
+                now=self.now,
+                envelope=each.item.unpacked.token_hash,
+                id=each.item.header.id,
+                **{"from": each.item.header.from_},
+                agreement=each.item.header.agreement,
+                schema=each.item.header.schema,
+                outcome=each.ruling.outcome,
+                reason=each.ruling.reason,
+            )
+            for each in group
+        ]
+        leaves = log.append(head, records)
+        crash_point("receive-after-append")
+        key = keystore.own_keys().transport
+        made = [
+            make_receipt(
+                Receipt(
+                    envelope_hash=each.item.unpacked.token_hash,
+                    agreement=each.item.header.agreement,
+                    outcome="accepted" if each.ruling.is_allowed else "refused",
+                    reason=each.ruling.reason or None,
+                    epoch=self.epoch,
+                    index=leaf.index,
+                    leaf_hash=leaf.leaf_hash.hex(),
+                    origin=head.origin,
+                    at=self.now,
+                    node=self.own_id,
+                ),
+                key=key,
+            )
+            for each, leaf in zip(group, leaves, strict=True)
+        ]
+        moment = bulk.moment(self.now)
+        bulk.insert(
+            Crossing,
+            _COLUMNS,
+            [
+                (
+                    "in",
+                    each.item.header.id,
+                    each.item.header.from_,
+                    each.item.header.to,
+                    each.item.header.agreement,
+                    each.item.header.channel,
+                    each.item.header.schema,
+                    each.item.header.purpose,
+                    str(each.item.header.data_class),
+                    each.item.header.persons,
+                    each.ruling.outcome,
+                    each.ruling.reason,
+                    each.item.unpacked.token_hash,
+                    each.item.posted.token,
+                    receipt,
+                    head.pk,
+                    leaf.index,
+                    bulk.moment(each.item.header.created_at),
+                    moment,
+                    moment,
+                    "",
+                )
+                for each, leaf, receipt in zip(group, leaves, made, strict=True)
+            ],
+        )
+        crash_point("receive-after-inbox")
+        return {each.item.place: Reply("receipt", receipt) for each, receipt in zip(group, made, strict=True)}
+
+    def _handle(self, allowed: Sequence[_Judged]) -> None:
+        if not allowed:
+            return
+        registered = registry.registration(allowed[0].item.header.schema)
+        if registered is None:
+            raise Refused(Reason.UNKNOWN_MESSAGE_TYPE)
+        numbers = _crossing_ids(self.actor.node_id, [each.item.header.id for each in allowed])
+        registered.handler(
+            [
+                registry.Received(
+                    message=each.message,
+                    header=each.item.header,
+                    envelope_id=each.item.header.id,
+                    from_node=each.item.header.from_,
+                    agreement=each.item.header.agreement,
+                    channel=each.ruling.channel,
+                    token_hash=each.item.unpacked.token_hash,
+                    crossing_id=numbers.get(each.item.header.id),
+                )
+                for each in allowed
+                if each.message is not None
+            ],
+            actor=self.actor,
+            now=self.now,
+        )
+        crash_point("receive-after-effect")
+
+
+_COLUMNS = (
+    "direction",
+    "envelope_id",
+    "from_node",
+    "to_node",
+    "agreement_hash",
+    "channel",
+    "schema",
+    "purpose",
+    "data_class",
+    "persons",
+    "status",
+    "reason",
+    "token_hash",
+    "token",
+    "receipt",
+    "tree",
+    "leaf_index",
+    "created_at",
+    "recorded_at",
+    "settled_at",
+    "actor",
+)
+
+
+def _crossing_ids(from_node: str, envelope_ids: Sequence[str]) -> Mapping[str, int]:
+    rows = Crossing.objects.filter(direction="in", from_node=from_node, envelope_id__in=envelope_ids)
+    return dict(rows.exclude(reason=Reason.ID_REUSED).values_list("envelope_id", "pk"))
+
+
+def _open(item: _Item) -> bytes:
+    """Return the body, opened if it was sealed."""
+    unpacked = item.unpacked
+    if unpacked.body is not None:
+        return unpacked.body
+    if unpacked.sealed is None or item.posted.ciphertext is None:
+        raise Refused(Reason.MALFORMED)
+    try:
+        opened = open_sealed(
+            item.posted.ciphertext,
+            header=unpacked.header,
+            mac=unpacked.sealed.mac,
+            key=keystore.own_keys().encryption,
+        )
+    except CorridorError:
+        raise Refused(Reason.CANNOT_DECRYPT) from None
+    return opened.body
+
+
+def _parse(header: Header, body: bytes) -> Message:
+    registered = registry.registration(header.schema)
+    if registered is None:
+        raise Refused(Reason.UNKNOWN_MESSAGE_TYPE)
+    try:
+        return registered.message.from_bytes(body)
+    except MalformedMessage:
+        raise Refused(Reason.MALFORMED) from None
