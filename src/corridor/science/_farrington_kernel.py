@@ -3,11 +3,15 @@
 The design is a season factor and at most one time covariate, so the weighted least squares of each step are solved by
 centring time within each season level: exact, and stable where a level holds zeros only and its weight dies away.
 """
+# mypy: disable-error-code="no-untyped-def"
+# (numba infers the types of compiled functions; annotations would promise what nothing checks)
 
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from corridor.science._tails import LARGEST_MEAN, normal_upper_tail, upper_quantile, upper_tail
 
@@ -22,76 +26,170 @@ LARGE_COUNT = 1e4
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
+class Options(NamedTuple):
+    """Options of a method, as numbers."""
+
+    classic: bool
+    paper: bool
+    late_origin: bool
+    reweight: bool
+    weights_threshold: float
+    alpha: float
+    z: float
+    power: int
+    rule: int
+    trend: bool
+    years_back: int
+    min_cases: float
+    min_cases_weeks: int
+
+
+class Plan(NamedTuple):
+    """Baselines of the judged epochs, and the critical value of the trend test by degrees of freedom."""
+
+    epochs: NDArray[np.int64]
+    first: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    times: NDArray[np.float64]
+    season: NDArray[np.int64]
+    levels: int
+    critical_t: NDArray[np.float64]
+
+
+class Results(NamedTuple):
+    """Arrays that the kernel fills."""
+
+    expected: NDArray[np.float64]
+    upperbound: NDArray[np.float64]
+    alarm: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    pvalue: NDArray[np.float64]
+    trend: NDArray[np.float64]
+    phi: NDArray[np.float64]
+
+
+class _Baseline(NamedTuple):
+    """The observed baseline of one epoch: counts, what follows from counts alone, and covariates."""
+
+    y: NDArray[np.float64]
+    y_two_thirds: NDArray[np.float64]
+    log_start: NDArray[np.float64]
+    y_log_y: NDArray[np.float64]
+    time: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    label: NDArray[np.int64]
+
+
+class _Fit(NamedTuple):
+    """State of one fit: per epoch, per season level, and `result`: slope, sum of squares of time, phi, dispersion."""
+
+    prior: NDArray[np.float64]
+    eta: NDArray[np.float64]
+    mu: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    working: NDArray[np.float64]
+    level_weight: NDArray[np.float64]
+    level_time: NDArray[np.float64]
+    level_effect: NDArray[np.float64]
+    result: NDArray[np.float64]
+
+
 @compiled
-def _irls(n, levels, with_trend, quick, flat, y, start, ylogy, label, t, offset, v, eta, mu, w, wz, s0, tbar, a, out):  # type: ignore[no-untyped-def]  # compiled
+def _deviance(quick, base, fit):
+    """Return the Poisson deviance with prior weights."""
+    total = 0.0
+    y, prior, eta, mu, y_log_y = base.y, fit.prior, fit.eta, fit.mu, base.y_log_y
+    if quick:
+        for i in range(y.size):
+            total += prior[i] * (y_log_y[i] - y[i] * eta[i] - y[i] + mu[i])
+    else:
+        for i in range(y.size):
+            if y[i] > 0.0:
+                total += prior[i] * (y[i] * math.log(y[i] / mu[i]) - (y[i] - mu[i]))
+            else:
+                total += prior[i] * mu[i]
+    return 2.0 * total
+
+
+@compiled
+def _solve(with_trend, base, fit):
+    """Solve one step's weighted least squares; return whether the slope could be told."""
+    y, time, label, offset = base.y, base.time, base.label, base.offset
+    weight, working = fit.weight, fit.working
+    level_weight, level_time, effect = fit.level_weight, fit.level_time, fit.level_effect
+    level_weight[:] = 0.0
+    level_time[:] = 0.0
+    effect[:] = 0.0
+    for i in range(y.size):
+        m = fit.mu[i]
+        j = label[i]
+        weight[i] = fit.prior[i] * m
+        # Weight times working response, without a division.
+        working[i] = fit.prior[i] * (m * (fit.eta[i] - offset[i]) + (y[i] - m))
+        level_weight[j] += weight[i]
+        level_time[j] += weight[i] * time[i]
+        effect[j] += working[i]
+    for j in range(effect.size):
+        if level_weight[j] > 0.0:
+            level_time[j] /= level_weight[j]
+            effect[j] /= level_weight[j]
+    slope = 0.0
+    squares = 0.0
+    if with_trend:
+        products = 0.0
+        for i in range(y.size):
+            j = label[i]
+            centred = time[i] - level_time[j]
+            squares += weight[i] * centred * centred
+            products += centred * (working[i] - weight[i] * effect[j])
+        if not squares > 0.0:
+            return False
+        slope = products / squares
+        for j in range(effect.size):
+            effect[j] -= slope * level_time[j]
+    fit.result[0] = slope
+    fit.result[1] = squares
+    return True
+
+
+@compiled
+def _update_means(by_level, base, fit):
+    """Set linear predictor and mean from the solved coefficients."""
+    eta, mu, label, effect = fit.eta, fit.mu, base.label, fit.level_effect
+    slope = fit.result[0]
+    if by_level:
+        # Without time and offset the mean is that of the level: one exponential for each, kept where sums lay.
+        level_mean = fit.level_time
+        for j in range(effect.size):
+            level_mean[j] = max(math.exp(effect[j]), LOWEST_MEAN)
+        for i in range(eta.size):
+            eta[i] = effect[label[i]]
+            mu[i] = level_mean[label[i]]
+    else:
+        for i in range(eta.size):
+            eta[i] = effect[label[i]] + slope * base.time[i] + base.offset[i]
+            mu[i] = max(math.exp(eta[i]), LOWEST_MEAN)
+
+
+@compiled
+def _iterate(with_trend, with_offset, quick, base, fit):
     """Fit by iteratively reweighted least squares; return whether it converged.
 
-    Leaves `mu` (updated), `w` (as used in the last step), level sums `s0` and weighted mean times `tbar` of `w`, level
-    coefficients `a`, and in `out` the time coefficient, the centred sum of squares of time, and log of the mean is
-    in `eta`.
+    `fit` keeps the means as updated last and the weights as used in the last step: where a level holds zeros only, its
+    coefficient runs away and every figure depends on just this.
     """
-    deviance = 0.0
-    for i in range(n):
-        mu[i] = y[i] + 0.1
-        eta[i] = start[i]
-        part = ylogy[i] - y[i] * eta[i] + 0.1 if quick else _unit_deviance(y[i], mu[i])
-        deviance += v[i] * part
-    deviance *= 2.0
+    for i in range(base.y.size):
+        fit.mu[i] = base.y[i] + 0.1
+        fit.eta[i] = base.log_start[i]
+    deviance = _deviance(quick, base, fit)
     for _ in range(STEPS):
-        for j in range(levels):
-            s0[j] = 0.0
-            tbar[j] = 0.0
-            a[j] = 0.0
-        for i in range(n):
-            m = mu[i]
-            j = label[i]
-            weight = v[i] * m
-            working = v[i] * (m * (eta[i] - offset[i]) + (y[i] - m))
-            w[i] = weight
-            wz[i] = working
-            s0[j] += weight
-            tbar[j] += weight * t[i]
-            a[j] += working
-        for j in range(levels):
-            if s0[j] > 0.0:
-                tbar[j] /= s0[j]
-                a[j] /= s0[j]
-        beta = 0.0
-        sxx = 0.0
-        if with_trend:
-            sxz = 0.0
-            for i in range(n):
-                j = label[i]
-                d = t[i] - tbar[j]
-                sxx += w[i] * d * d
-                sxz += d * (wz[i] - w[i] * a[j])
-            if not sxx > 0.0:
-                return False
-            beta = sxz / sxx
-            for j in range(levels):
-                a[j] -= beta * tbar[j]
-        out[0] = beta
-        out[1] = sxx
+        if not _solve(with_trend, base, fit):
+            return False
+        _update_means(not with_trend and not with_offset, base, fit)
         before = deviance
-        deviance = 0.0
-        if flat and not with_trend:
-            # Without time and offset the mean is that of the level: one exponential for each.
-            for j in range(levels):
-                wz[j] = max(math.exp(a[j]), LOWEST_MEAN)
-            for i in range(n):
-                eta[i] = a[label[i]]
-                mu[i] = wz[label[i]]
-        else:
-            for i in range(n):
-                eta[i] = a[label[i]] + beta * t[i] + offset[i]
-                mu[i] = max(math.exp(eta[i]), LOWEST_MEAN)
-        if quick:
-            for i in range(n):
-                deviance += v[i] * (ylogy[i] - y[i] * eta[i] - y[i] + mu[i])
-        else:
-            for i in range(n):
-                deviance += v[i] * _unit_deviance(y[i], mu[i])
-        deviance *= 2.0
+        deviance = _deviance(quick, base, fit)
         if not math.isfinite(deviance):
             return False
         if abs(deviance - before) / (abs(deviance) + 0.1) < TOLERANCE:
@@ -100,230 +198,227 @@ def _irls(n, levels, with_trend, quick, flat, y, start, ylogy, label, t, offset,
 
 
 @compiled
-def _unit_deviance(y, m):  # type: ignore[no-untyped-def]  # compiled
-    if y == 0.0:
-        return m
-    return y * math.log(y / m) - (y - m)
-
-
-@compiled
-def _dispersion(n, df, y, mu, w):  # type: ignore[no-untyped-def]  # compiled
+def _dispersion(df, y, mu, weight):
     total = 0.0
-    for i in range(n):
+    for i in range(y.size):
         residual = (y[i] - mu[i]) / mu[i]
-        total += w[i] * residual * residual
+        total += weight[i] * residual * residual
     return total / df
 
 
 @compiled
-def _weigh(n, with_trend, threshold, phi, y, y23, label, t, mu, w, s0, tbar, sxx, v):  # type: ignore[no-untyped-def]  # compiled
-    """Write the weights that hold down past outbreaks into `v`; return whether any epoch is held down."""
+def _hold_down(with_trend, threshold, base, fit):
+    """Give past outbreaks prior weights that hold them down; return whether there were any."""
     total = 0.0
     found = False
-    for i in range(n):
-        j = label[i]
-        h = w[i] / s0[j]
-        if with_trend:
-            d = t[i] - tbar[j]
-            h += w[i] * d * d / sxx
-        v[i] = 1.0
-        # An epoch that determines its own mean (leverage 1) has no residual to judge.
-        if y[i] > mu[i] and 1.0 - h > 1e-10:
-            root = math.sqrt(mu[i])
-            s = 1.5 * (y23[i] / math.sqrt(np.cbrt(mu[i])) - root) / math.sqrt(phi * (1.0 - h))
-            if s > threshold:
-                v[i] = 1.0 / (s * s)
-                found = True
-        total += v[i]
+    phi = fit.result[2]
+    y, mu, prior = base.y, fit.mu, fit.prior
+    for i in range(y.size):
+        prior[i] = 1.0
+        if y[i] > mu[i]:
+            j = base.label[i]
+            leverage = fit.weight[i] / fit.level_weight[j]
+            if with_trend:
+                leverage += fit.weight[i] * (base.time[i] - fit.level_time[j]) ** 2 / fit.result[1]
+            # An epoch that determines its own mean (leverage 1) has no residual to judge.
+            if 1.0 - leverage > 1e-10:
+                distance = base.y_two_thirds[i] / math.sqrt(np.cbrt(mu[i])) - math.sqrt(mu[i])
+                s = 1.5 * distance / math.sqrt(phi * (1.0 - leverage))
+                if s > threshold:
+                    prior[i] = 1.0 / (s * s)
+                    found = True
+        total += prior[i]
     if found:
-        for i in range(n):
-            v[i] *= n / total
+        for i in range(y.size):
+            prior[i] *= y.size / total
     return found
 
 
 @compiled
-def _two_stages(n, levels, with_trend, quick, flat, classic, paper, reweight, threshold, y, y23, start, ylogy, label, t, offset, v, eta, mu, w, wz, s0, tbar, a, out):  # type: ignore[no-untyped-def]  # compiled
-    """Fit, hold down past outbreaks, fit again. `out` receives beta, sxx, phi and the dispersion of standard errors."""
-    present = 0
-    for j in range(levels):
-        s0[j] = 0.0
-    for i in range(n):
-        v[i] = 1.0
-        s0[label[i]] = 1.0
-    for j in range(levels):
-        if s0[j] > 0.0:
-            present += 1
-    df = n - present - (1 if with_trend else 0)
-    if df <= 0:
-        return False
-    if not _irls(n, levels, with_trend, quick, flat, y, start, ylogy, label, t, offset, v, eta, mu, w, wz, s0, tbar, a, out):
-        return False
-    spread = _dispersion(n, df, y, mu, w)
-    phi = max(1.0, spread)
-    if reweight:
-        if _weigh(n, with_trend, threshold, phi, y, y23, label, t, mu, w, s0, tbar, out[1], v):
-            _irls(n, levels, with_trend, quick, flat, y, start, ylogy, label, t, offset, v, eta, mu, w, wz, s0, tbar, a, out)
-            spread = _dispersion(n, df, y, mu, w)
-            phi = max(1.0, spread)
-        if not classic and not paper:
-            spread = _dispersion(n, df, y, mu, v)
-    out[2] = phi
-    out[3] = phi if paper else spread
-    return math.isfinite(phi) and math.isfinite(out[0])
+def _degrees_of_freedom(with_trend, base, fit):
+    fit.level_weight[:] = 0.0
+    for i in range(base.y.size):
+        fit.level_weight[base.label[i]] = 1.0
+    return base.y.size - int(fit.level_weight.sum()) - (1 if with_trend else 0)
 
 
 @compiled
-def judge(
-    counts, log_population, left_out, late_origin, epochs, first, rows, labels, times, season, critical_t, levels, trend, years_back,
-    classic, paper, reweight, threshold, alpha, z, power, rule, min_cases, min_cases_weeks,
-    expected, upperbound, alarm, judged, score, pvalue, kept_trend, dispersion,
-):  # type: ignore[no-untyped-def]  # compiled
-    """Judge each of `epochs` in each series; all results are written into the last eight arrays.
-
-    Parameters
-    ----------
-    counts, log_population : arrays, shape (series, time); log_population is (0, 0) without offset
-    left_out : array, shape (series, time) or (0, 0), epochs that the baseline leaves out
-    late_origin : whether prediction measures time from the first observed baseline epoch, as R does for dated series
-    epochs : the judged epochs; `first` : where each one's baseline begins in `rows`, `labels`, `times`
-    season : season level at each judged epoch; the time of prediction is the last entry of `times` of each epoch
-    critical_t : two-sided critical value of the trend test by degrees of freedom
-    """
-    most = 0
-    for e in range(epochs.size):
-        most = max(most, first[e + 1] - first[e])
-    room = np.empty((10, most))
-    y, y23, start, ylogy, t, offset, v, eta, mu, w = room
-    # One cell a level at least: wz doubles as the room for level means.
-    wz = np.empty(max(most, levels))
-    label = np.empty(most, np.int64)
-    s0 = np.empty(levels)
-    tbar = np.empty(levels)
-    a = np.empty(levels)
-    out = np.zeros(4)
-    with_offset = log_population.size > 0
-    with_mask = left_out.size > 0
-    length = counts.shape[1]
-    count_start = np.empty(length)
-    count_ylogy = np.empty(length)
-    count_y23 = np.empty(length)
-    for s in range(counts.shape[0]):
-        series = counts[s]
-        largest = 0.0
-        for i in range(length):
-            c = series[i]
-            largest = max(largest, c) if c == c else largest
-            count_start[i] = math.log(c + 0.1)
-            count_ylogy[i] = c * math.log(c) if c > 0.0 else 0.0
-            count_y23[i] = np.cbrt(c) ** 2
-        quick = largest < LARGE_COUNT
-        for e in range(epochs.size):
-            k = epochs[e]
-            n = 0
-            origin = np.nan
-            highest = 0.0
-            last = first[e + 1] - 1
-            for r in range(first[e], last):
-                i = rows[r]
-                c = series[i]
-                if c != c:
-                    continue
-                if origin != origin:
-                    origin = times[r]
-                if with_mask and left_out[s, i]:
-                    continue
-                if with_offset:
-                    offset[n] = log_population[s, i]
-                    if not math.isfinite(offset[n]):
-                        continue
-                else:
-                    offset[n] = 0.0
-                y[n] = c
-                y23[n] = count_y23[i]
-                start[n] = count_start[i]
-                ylogy[n] = count_ylogy[i]
-                label[n] = labels[r]
-                t[n] = times[r]
-                highest = max(highest, c)
-                n += 1
-            if n == 0:
-                continue
-            time_at = times[last] - (origin - times[first[e]] if late_origin else 0.0)
-            offset_at = log_population[s, k] if with_offset else 0.0
-            level = season[e]
-            keep = False
-            if trend:
-                keep = _two_stages(n, levels, True, quick, not with_offset, classic, paper, reweight, threshold, y, y23, start, ylogy, label, t, offset, v, eta, mu, w, wz, s0, tbar, a, out)
-                if keep:
-                    mean = math.exp(a[level] + out[0] * time_at + offset_at)
-                    spread = out[3]
-                    error = math.sqrt(spread / out[1])
-                    df = n - 1
-                    for j in range(levels):
-                        if s0[j] > 0.0:
-                            df -= 1
-                    keep = years_back >= 3 and abs(out[0]) / error > critical_t[df] and mean <= highest
-            fitted = keep
-            if not keep:
-                fitted = _two_stages(n, levels, False, quick, not with_offset, classic, paper, reweight, threshold, y, y23, start, ylogy, label, t, offset, v, eta, mu, w, wz, s0, tbar, a, out)
-            if not fitted or not s0[level] > 0.0:
-                continue
-            log_mean = a[level] + out[0] * time_at + offset_at
-            variance = 1.0 / s0[level]
-            if keep:
-                variance += (time_at - tbar[level]) ** 2 / out[1]
-            phi = out[2]
-            error = math.sqrt((phi if classic else out[3]) * variance)
-            mean = max(math.exp(log_mean), LOWEST_MEAN)
-            now = series[k]
-            dispersion[e, s] = phi
-            kept_trend[e, s] = 1.0 if keep else 0.0
-            cases = 0.0
-            for i in range(max(0, k - min_cases_weeks + 1), k + 1):
-                cases += series[i]
-            enough = cases >= min_cases
-            judged[e, s] = now == now and cases == cases
-            if rule == DELTA:
-                limit, tail = _delta_limit(now, mean, error, phi, z, power)
-                base = mean
-            else:
-                planned = mean if rule == NB_PLUGIN else math.exp(log_mean + z * error)
-                limit, tail = _count_limit(now, planned, phi, alpha, z)
-                base = mean if paper else log_mean
-            pvalue[e, s] = tail
-            score[e, s] = (now - base) / (limit - base)
-            if classic and not paper:
-                # R's classic method gives the expected count and a limit of 0 where too few cases came.
-                expected[e, s] = mean
-                upperbound[e, s] = 0.0
-            if enough:
-                expected[e, s] = mean
-                upperbound[e, s] = limit
-                # Where the score divides by a limit below its base, R asks the score, not the count.
-                alarm[e, s] = score[e, s] > 1.0 and now != 0.0
+def _two_stages(with_trend, with_offset, quick, options, base, fit):
+    """Fit, hold down past outbreaks, fit again; return the degrees of freedom, 0 if no fit was possible."""
+    df = _degrees_of_freedom(with_trend, base, fit)
+    fit.prior[:] = 1.0
+    if df <= 0 or not _iterate(with_trend, with_offset, quick, base, fit):
+        return 0
+    spread = _dispersion(df, base.y, fit.mu, fit.weight)
+    fit.result[2] = max(1.0, spread)
+    if options.reweight:
+        # Without an outbreak to hold down the second fit would repeat the first.
+        if _hold_down(with_trend, options.weights_threshold, base, fit):
+            _iterate(with_trend, with_offset, quick, base, fit)
+            spread = _dispersion(df, base.y, fit.mu, fit.weight)
+            fit.result[2] = max(1.0, spread)
+        if not options.classic:
+            # R overwrites the working weights by the prior weights before it takes standard errors.
+            spread = _dispersion(df, base.y, fit.mu, fit.prior)
+    fit.result[3] = fit.result[2] if options.paper else spread
+    return df if math.isfinite(fit.result[2]) and math.isfinite(fit.result[0]) else 0
 
 
 @compiled
-def _delta_limit(now, mean, error, phi, z, power):  # type: ignore[no-untyped-def]  # compiled
+def _keeps_trend(df, log_mean, highest, critical_t, options, fit):
+    """Decide whether the trend stays: enough years, significant, not beyond the baseline's highest count."""
+    error = math.sqrt(fit.result[3] / fit.result[1])
+    significant = abs(fit.result[0]) / error > critical_t[df]
+    return options.years_back >= 3 and significant and math.exp(log_mean) <= highest
+
+
+@compiled
+def _gather(series, kinds, log_people, left_out, rows, labels, times, room, label):
+    """Copy the observed epochs of a baseline into `room`; return how many, and the time of the first one observed."""
+    n = 0
+    origin = np.nan
+    for r in range(rows.size):
+        i = rows[r]
+        if np.isnan(series[i]):
+            continue
+        if np.isnan(origin):
+            origin = times[r]
+        if left_out.size and left_out[i]:
+            continue
+        offset = log_people[i] if log_people.size else 0.0
+        if not math.isfinite(offset):
+            continue
+        room[0, n] = series[i]
+        room[1, n] = kinds[0, i]
+        room[2, n] = kinds[1, i]
+        room[3, n] = kinds[2, i]
+        room[4, n] = times[r]
+        room[5, n] = offset
+        label[n] = labels[r]
+        n += 1
+    return n, origin
+
+
+@compiled
+def _conclude(e, s, k, series, log_mean, variance, kept, options, fit, results):
+    """Write limit, p value, score and alarm of one judgement."""
+    phi = fit.result[2]
+    error = math.sqrt((phi if options.classic else fit.result[3]) * variance)
+    mean = max(math.exp(log_mean), LOWEST_MEAN)
+    now = series[k]
+    cases = series[max(0, k - options.min_cases_weeks + 1) : k + 1].sum()
+    if options.rule == DELTA:
+        limit, tail = _delta_limit(now, mean, error, phi, options)
+        base = mean
+    else:
+        planned = mean if options.rule == NB_PLUGIN else math.exp(log_mean + options.z * error)
+        limit, tail = _count_limit(now, planned, phi, options)
+        # R takes the logarithm of the mean here.
+        base = mean if options.paper else log_mean
+    score = (now - base) / (limit - base)
+    results.phi[e, s] = phi
+    results.trend[e, s] = 1.0 if kept else 0.0
+    results.pvalue[e, s] = tail
+    results.score[e, s] = score
+    results.judged[e, s] = not np.isnan(now) and not np.isnan(cases)
+    if cases >= options.min_cases:
+        results.expected[e, s] = mean
+        results.upperbound[e, s] = limit
+        results.alarm[e, s] = score > 1.0 and now != 0.0
+    elif options.classic and not options.paper:
+        # R's classic method gives the expected count and a limit of 0 where too few cases came.
+        results.expected[e, s] = mean
+        results.upperbound[e, s] = 0.0
+
+
+@compiled
+def _delta_limit(now, mean, error, phi, options):
     """Return the limit and the upper tail at `now` on the scale that makes counts nearly normal."""
     tau = phi + mean * error * error
-    if power == 2:
+    if options.power == 2:
         centre = np.cbrt(mean) ** 2
         sd = math.sqrt(4.0 / 9.0 * np.cbrt(mean) * tau)
-        limit = max(0.0, centre + z * sd) ** 1.5
+        limit = max(0.0, centre + options.z * sd) ** 1.5
         return limit, normal_upper_tail((np.cbrt(now) ** 2 - centre) / sd)
-    if power == 1:
+    if options.power == 1:
         centre = math.sqrt(mean)
         sd = math.sqrt(tau / 4.0)
-        return max(0.0, centre + z * sd) ** 2, normal_upper_tail((math.sqrt(now) - centre) / sd)
+        return max(0.0, centre + options.z * sd) ** 2, normal_upper_tail((math.sqrt(now) - centre) / sd)
     sd = math.sqrt(mean * tau)
-    return mean + z * sd, normal_upper_tail((now - mean) / sd)
+    return mean + options.z * sd, normal_upper_tail((now - mean) / sd)
 
 
 @compiled
-def _count_limit(now, mean, phi, alpha, z):  # type: ignore[no-untyped-def]  # compiled
+def _count_limit(now, mean, phi, options):
     """Return the limit and P(Y >= now) of the negative binomial (or Poisson) distribution."""
     if not 0.0 < mean <= LARGEST_MEAN:
         return np.nan, np.nan
-    limit = upper_quantile(alpha, z, mean, phi)
-    return limit, (upper_tail(now, mean, phi) if now == now else np.nan)
+    return upper_quantile(options.alpha, options.z, mean, phi), upper_tail(now, mean, phi)
+
+
+@compiled
+def _kinds_of(series, kinds):
+    """Write what fits need of each count alone: y^(2/3), log(y + 0.1), y log y. Return the largest count."""
+    largest = 0.0
+    for i in range(series.size):
+        y = series[i]
+        kinds[0, i] = np.cbrt(y) ** 2
+        kinds[1, i] = math.log(y + 0.1)
+        kinds[2, i] = y * math.log(y) if y > 0.0 else 0.0
+        if y > largest:
+            largest = y
+    return largest
+
+
+@compiled
+def judge(counts, log_people, left_out, plan, options, results):
+    """Judge each epoch of `plan` in each row of `counts` and fill `results`.
+
+    `log_people` and `left_out` have the shape of `counts`, or (series, 0) where there is no offset and no mask.
+    """
+    most = np.diff(plan.first).max() if plan.epochs.size else 0
+    room = np.empty((11, most))
+    labels = np.empty(most, np.int64)
+    levels = np.empty((3, plan.levels))
+    result = np.zeros(4)
+    kinds = np.empty((3, counts.shape[1]))
+    with_offset = log_people.shape[1] > 0
+    for s in range(counts.shape[0]):
+        series = counts[s]
+        quick = _kinds_of(series, kinds) < LARGE_COUNT
+        for e in range(plan.epochs.size):
+            k = plan.epochs[e]
+            begin, last = plan.first[e], plan.first[e + 1] - 1
+            n, origin = _gather(
+                series, kinds, log_people[s], left_out[s], plan.rows[begin:last], plan.labels[begin:last],
+                plan.times[begin:last], room, labels,
+            )  # fmt: skip
+            if n == 0:
+                continue
+            base = _Baseline(
+                room[0, :n], room[1, :n], room[2, :n], room[3, :n], room[4, :n], room[5, :n], labels[:n]
+            )  # fmt: skip
+            fit = _Fit(
+                room[6, :n], room[7, :n], room[8, :n], room[9, :n], room[10, :n],
+                levels[0], levels[1], levels[2], result,
+            )  # fmt: skip
+            level = plan.season[e]
+            # R measures the time of prediction from the first observed epoch, that of the fit from the first epoch.
+            time = plan.times[last] - (origin - plan.times[begin] if options.late_origin else 0.0)
+            offset = log_people[s, k] if with_offset else 0.0
+            kept = False
+            df = 0
+            if options.trend:
+                df = _two_stages(True, with_offset, quick, options, base, fit)
+                if df > 0:
+                    log_mean = fit.level_effect[level] + result[0] * time + offset
+                    kept = _keeps_trend(df, log_mean, base.y.max(), plan.critical_t, options, fit)
+            if not kept:
+                df = _two_stages(False, with_offset, quick, options, base, fit)
+            if df == 0 or not fit.level_weight[level] > 0.0:
+                continue
+            log_mean = fit.level_effect[level] + result[0] * time + offset
+            variance = 1.0 / fit.level_weight[level]
+            if kept:
+                variance += (time - fit.level_time[level]) ** 2 / result[1]
+            _conclude(e, s, k, series, log_mean, variance, kept, options, fit, results)

@@ -2,8 +2,11 @@
 
 The negative binomial is written by its mean m and its variance phi m (phi > 1): size m / (phi - 1), success probability
 1 / phi. Probabilities follow Loader (2000), "Fast and accurate computation of binomial probabilities"; tails follow the
-continued fraction of the incomplete beta function and the series of the incomplete gamma function (DLMF 8.17.22, 8.7.1).
+continued fraction of the incomplete beta function and the series of the incomplete gamma function (DLMF 8.17.22 and
+8.7.1).
 """
+# mypy: disable-error-code="no-untyped-def"
+# (numba infers the types of compiled functions; annotations would promise what nothing checks)
 
 import math
 
@@ -19,13 +22,13 @@ compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 @compiled
-def normal_upper_tail(x):  # type: ignore[no-untyped-def]  # compiled
+def normal_upper_tail(x):
     """Return P(Z > x) of the standard normal distribution."""
     return 0.5 * math.erfc(x * 0.7071067811865476)
 
 
 @compiled
-def _stirling_error(n):  # type: ignore[no-untyped-def]  # compiled
+def _stirling_error(n):
     """Return log(n!) less Stirling's approximation, for real n > 0."""
     if n < 16.0:
         return math.lgamma(n + 1.0) - (n + 0.5) * math.log(n) + n - _HALF_LOG_2PI
@@ -34,7 +37,7 @@ def _stirling_error(n):  # type: ignore[no-untyped-def]  # compiled
 
 
 @compiled
-def _deviance_part(x, m):  # type: ignore[no-untyped-def]  # compiled
+def _deviance_part(x, m):
     """Return x log(x / m) + m - x without cancellation where x is near m."""
     if abs(x - m) < 0.1 * (x + m):
         v = (x - m) / (x + m)
@@ -53,7 +56,7 @@ def _deviance_part(x, m):  # type: ignore[no-untyped-def]  # compiled
 
 
 @compiled
-def probability(y, m, phi):  # type: ignore[no-untyped-def]  # compiled
+def probability(y, m, phi):
     """Return P(Y = y) for the mean `m` > 0 and the variance `phi` `m`; Poisson if phi is 1."""
     if phi <= 1.0:
         if y == 0.0:
@@ -76,7 +79,7 @@ def probability(y, m, phi):  # type: ignore[no-untyped-def]  # compiled
 
 
 @compiled
-def _beta_fraction(a, b, x):  # type: ignore[no-untyped-def]  # compiled
+def _beta_fraction(a, b, x):
     """Return the continued fraction of I_x(a, b), evaluated by Lentz's method; it is quick for x < (a+1)/(a+b+2)."""
     c = 1.0
     d = 1.0 - (a + b) * x / (a + 1.0)
@@ -111,7 +114,7 @@ def _beta_fraction(a, b, x):  # type: ignore[no-untyped-def]  # compiled
 
 
 @compiled
-def upper_tail(y, m, phi):  # type: ignore[no-untyped-def]  # compiled
+def upper_tail(y, m, phi):
     """Return P(Y >= y) for the mean `m` > 0 and the variance `phi` `m`; Poisson if phi is 1."""
     if y <= 0.0:
         return 1.0
@@ -143,14 +146,14 @@ def upper_tail(y, m, phi):  # type: ignore[no-untyped-def]  # compiled
 
 
 @compiled
-def _normal_guess(alpha_z, m, phi):  # type: ignore[no-untyped-def]  # compiled
+def _normal_guess(alpha_z, m, phi):
     sd = math.sqrt(phi * m)
     skew = (2.0 * phi - 1.0) / sd
     return max(0.0, math.floor(m + sd * (alpha_z + skew * (alpha_z * alpha_z - 1.0) / 6.0)))
 
 
 @compiled
-def upper_quantile(alpha, z, m, phi):  # type: ignore[no-untyped-def]  # compiled
+def upper_quantile(alpha, z, m, phi):
     """Return the smallest whole q with P(Y > q) <= `alpha`; `z` is the normal quantile at 1 - alpha.
 
     NaN if `m` is not finite, not positive or above `LARGEST_MEAN`.
@@ -181,7 +184,7 @@ def upper_quantile(alpha, z, m, phi):  # type: ignore[no-untyped-def]  # compile
 
 
 @compiled
-def _bisected_quantile(limit, m, phi, at):  # type: ignore[no-untyped-def]  # compiled
+def _bisected_quantile(limit, m, phi, at):
     low = at
     step = 1.0
     while low > 0.0 and upper_tail(low + 1.0, m, phi) <= limit:

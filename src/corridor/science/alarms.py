@@ -32,8 +32,10 @@ class Alarms:
         1 where the fit kept a trend, 0 where not, NaN where the method has none.
     phi : array of float
         Dispersion of the fit, at least 1; NaN where the method gives none.
-    used : array of str
-        The method that judged each count: `method`, a simpler one, or empty where none could.
+    methods : tuple of str
+        Names of the methods at work: none (empty), `method`, then the simpler ones.
+    used : array of int
+        Which of `methods` judged each count.
     notes : dict of str by series index
         In words, why a simpler method judged this series.
     """
@@ -48,7 +50,8 @@ class Alarms:
     pvalue: NDArray[np.float64]
     trend: NDArray[np.float64]
     phi: NDArray[np.float64]
-    used: NDArray[np.str_]
+    used: NDArray[np.uint8]
+    methods: tuple[str, ...]
     notes: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -56,20 +59,30 @@ class Alarms:
         """Return, by series index, the simpler method that judged the last evaluated epoch; others are absent."""
         if not self.evaluated.size:
             return {}
-        return {series: str(name) for series, name in enumerate(self.used[-1]) if name != self.method}
+        return {series: self.methods[used] for series, used in enumerate(self.used[-1].tolist()) if used != 1}
 
     @classmethod
-    def empty(cls, *, method: str, evaluated: NDArray[np.int64], series: int) -> "Alarms":
-        """Return alarms that judge nothing yet, to be filled in place by a kernel."""
+    def empty(
+        cls, *, method: str, evaluated: NDArray[np.int64], series: int, without: tuple[str, ...] = ()
+    ) -> "Alarms":
+        """Return alarms that judge nothing yet, to be filled in place; results named in `without` stay missing."""
         shape = (evaluated.size, series)
-        missing = {
-            name: np.full(shape, np.nan) for name in ("expected", "upperbound", "score", "pvalue", "trend", "phi")
-        }
+        nothing = np.broadcast_to(np.nan, shape)
+        results = ("expected", "upperbound", "score", "pvalue", "trend", "phi")
+        room = {name: nothing if name in without else np.full(shape, np.nan) for name in results}
+        judged = np.zeros(shape, np.bool_)
         return cls(
             method=method,
             evaluated=evaluated,
             alarm=np.zeros(shape, np.bool_),
-            judged=np.zeros(shape, np.bool_),
-            used=np.full(shape, method, dtype="U40"),
-            **missing,
+            judged=judged,
+            expected=room["expected"],
+            upperbound=room["upperbound"],
+            score=room["score"],
+            pvalue=room["pvalue"],
+            trend=room["trend"],
+            phi=room["phi"],
+            # What is judged is judged by method 1; one array serves both.
+            used=judged.view(np.uint8),
+            methods=("", method),
         )

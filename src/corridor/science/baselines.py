@@ -3,6 +3,7 @@
 They depend on dates and options alone, so they are worked out once per judged epoch and shared by all series.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from corridor.science.series import BadDates, TooFewWeeks, require
 
-__all__ = ["Baselines", "classic_baselines", "flexible_baselines"]
+__all__ = ["Baselines", "classic_baselines", "earliest_row", "flexible_baselines"]
 
 WEEKLY = 52
 
@@ -106,11 +107,19 @@ def classic_baselines(
     return _laid_out(rows, labels, times, np.zeros(epochs.size, np.int64), 1)
 
 
-def earliest_row(k: int, *, days: NDArray[np.datetime64] | None, frequency: int, years_back: int, half_window: int) -> int:
-    """Return the first baseline row of epoch `k`; negative (or below) where history does not reach so far."""
+def earliest_row(
+    k: int, *, days: NDArray[np.datetime64] | None, frequency: int, years_back: int, half_window: int
+) -> int:
+    """Return the first baseline row of epoch `k`, -1 or less where the series does not reach so far back.
+
+    Raises
+    ------
+    BadDates
+        If a reference date is missing in between.
+    """
     try:
         return _references(k, days, frequency, years_back)[-1] - half_window
-    except BadDates:
+    except TooFewWeeks:
         return -1
 
 
@@ -123,12 +132,11 @@ def _laid_out(
 ) -> Baselines:
     first = np.zeros(len(rows) + 1, np.int64)
     first[1:] = np.cumsum([row.size for row in rows])
-    empty = np.zeros(0)
     return Baselines(
         first=first,
-        rows=np.concatenate(rows or [empty]).astype(np.int64),
-        labels=np.concatenate(labels or [empty]).astype(np.int64),
-        times=np.concatenate(times or [empty]).astype(np.float64),
+        rows=np.concatenate([*rows, np.zeros(0, np.int64)]),
+        labels=np.concatenate([*labels, np.zeros(0, np.int64)]),
+        times=np.concatenate([*times, np.zeros(0)]),
         season=season.astype(np.int64),
         levels=levels,
     )
@@ -144,8 +152,8 @@ def _references(k: int, days: NDArray[np.datetime64] | None, frequency: int, yea
         if row >= days.size or days[row] != day:
             if day < days[0]:
                 raise TooFewWeeks(
-                    f"epoch {k} ({days[k]}) needs {years_back} years of history, from {day} and before; the series begins"
-                    f" on {days[0]}. Use fewer years_back, or a later epoch."
+                    f"epoch {k} ({days[k]}) needs {years_back} years of history, from {day} and before; the series"
+                    f" begins on {days[0]}. Use fewer years_back, or a later epoch."
                 )
             raise BadDates(
                 f"epoch {k} ({days[k]}) is compared with {day}, which is no epoch of the series."
@@ -157,14 +165,14 @@ def _references(k: int, days: NDArray[np.datetime64] | None, frequency: int, yea
 def _years_before(day: np.datetime64, years: int, frequency: int) -> np.datetime64:
     """Return the date `years` calendar years before `day`, moved to its weekday in a weekly series."""
     month = day.astype("datetime64[M]")
-    earlier = (month - 12 * years).astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
+    earlier: np.datetime64 = (month - 12 * years).astype("datetime64[D]") + (day - month.astype("datetime64[D]"))
     if frequency != WEEKLY:
         return earlier
     # Days since a Sunday, so that weekdays count from Sunday = 0.
     sunday = np.datetime64("1970-01-04", "D")
     weekday = int((day - sunday).astype(int)) % 7
     shift = int((earlier - sunday).astype(int)) % 7 - weekday
-    one = earlier - np.timedelta64(shift, "D")
+    one: np.datetime64 = earlier - np.timedelta64(shift, "D")
     other = one + np.timedelta64(-7 if shift < 0 else 7, "D")
     return one if abs(shift) <= abs(int((other - earlier).astype(int))) else other
 
@@ -173,7 +181,8 @@ def _require_history(k: int, begin: int, years_back: int, half_window: int, freq
     if begin < 0:
         raise TooFewWeeks(
             f"epoch {k} has {k} epochs before it; {years_back} years back with a half window of {half_window} need"
-            f" {years_back * frequency + half_window} (the series has {length}). Use fewer years_back, or a later epoch."
+            f" {years_back * frequency + half_window} (the series has {length})."
+            " Use fewer years_back, or a later epoch."
         )
 
 
@@ -182,7 +191,7 @@ def _season_levels(references: list[int], half_window: int, periods: int) -> NDA
     begin = references[-1] - half_window
     k = references[0]
     level = np.full(k - begin + 1, -1, np.int64)
-    for later, earlier in zip(references, references[1:], strict=False):
+    for later, earlier in itertools.pairwise(references):
         level[earlier - half_window - begin : earlier + half_window + 1 - begin] = periods - 1
         if periods == 1:
             continue
@@ -204,4 +213,5 @@ def _times(rows: NDArray[np.int64], days: NDArray[np.datetime64] | None) -> NDAr
     if days is None:
         return rows.astype(np.float64)
     step = (days[1] - days[0]).astype(np.float64)
-    return (days[rows] - days[rows[0]]).astype(np.float64) / step
+    times: NDArray[np.float64] = (days[rows] - days[rows[0]]).astype(np.float64) / step
+    return times

@@ -2,12 +2,11 @@
 
 from typing import Literal
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
 from corridor.science.alarms import Alarms
-from corridor.science.series import TooFewWeeks, counts_by_series, epochs_to_judge, require
+from corridor.science.series import TooFewWeeks, counts_by_epoch, epochs_to_judge, require
 
 __all__ = ["ears"]
 
@@ -53,14 +52,14 @@ def ears(
 
     Notes
     -----
-    Source: Hutwagner et al. 2003, J Urban Health 80(S1):i89-i96; Salmon, Schumacher and Höhle 2016, J Stat Softw 70(10).
-    Reproduces ``earsC`` of R's surveillance 1.20.3.
+    Source: Hutwagner et al. 2003, J Urban Health 80(S1):i89-i96; Salmon, Schumacher and Höhle 2016, J Stat Softw
+    70(10). Reproduces ``earsC`` of R's surveillance 1.20.3.
     """
     # Compiled code takes seconds to load; whoever only imports the module does not pay for it.
     from corridor.science._ears_kernel import judge
 
-    table = counts_by_series(counts)
-    epochs = epochs_to_judge(evaluate, epochs=table.shape[1])
+    table = counts_by_epoch(counts)
+    epochs = epochs_to_judge(evaluate, epochs=table.shape[0])
     require(method in _ALPHAS, f"method is {method!r}; expected one of {', '.join(_ALPHAS)}.")
     require(baseline >= 2, f"baseline is {baseline}; expected 2 epochs or more.")
     require(min_sigma >= 0, f"min_sigma is {min_sigma}; expected 0 or more.")
@@ -69,13 +68,14 @@ def ears(
     needed = baseline + _LAGS[method]
     if epochs.size and epochs.min() < needed:
         raise TooFewWeeks(
-            f"epoch {epochs.min()} has {epochs.min()} epochs before it; EARS {method.upper()} with a baseline of {baseline}"
-            f" needs {needed}. Use a shorter baseline, or a later epoch."
+            f"epoch {epochs.min()} has {epochs.min()} epochs before it; EARS {method.upper()} with a baseline of"
+            f" {baseline} needs {needed}. Use a shorter baseline, or a later epoch."
         )
-    alarms = Alarms.empty(method=f"ears-{method}", evaluated=epochs, series=table.shape[0])
+    alarms = Alarms.empty(
+        method=f"ears-{method}", evaluated=epochs, series=table.shape[1], without=("pvalue", "trend", "phi")
+    )
     judge(
         table, epochs, int(method[1]), baseline, float(min_sigma), float(-special.ndtri(alpha)), alarms.expected,
         alarms.upperbound, alarms.alarm, alarms.judged, alarms.score,
     )  # fmt: skip
-    alarms.used[np.logical_not(alarms.judged)] = ""
     return alarms

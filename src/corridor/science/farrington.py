@@ -1,6 +1,6 @@
 """Farrington's methods: the improved one of 2013 and the classic one of 1996, over many series at once."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +9,7 @@ from scipy import stats
 from corridor.science.alarms import Alarms
 from corridor.science.baselines import Baselines, classic_baselines, flexible_baselines
 from corridor.science.series import (
-    BadOption,
+    BadCounts,
     Dates,
     counts_by_series,
     days_of,
@@ -18,6 +18,9 @@ from corridor.science.series import (
     mask_like_counts,
     require,
 )
+
+if TYPE_CHECKING:
+    from corridor.science._farrington_kernel import Options
 
 __all__ = ["farrington", "farrington_flexible"]
 
@@ -85,7 +88,7 @@ def farrington_flexible(
     Returns
     -------
     Alarms
-        `used` is empty and `judged` False where a fit was not possible.
+        `judged` is False where a fit was not possible.
 
     Raises
     ------
@@ -99,6 +102,8 @@ def farrington_flexible(
     Sources: Noufaily et al. 2013, Stat Med 32:1206-1222, doi:10.1002/sim.5595; Salmon, Schumacher and Höhle 2016,
     J Stat Softw 70(10), doi:10.18637/jss.v070.i10. Reproduces R's surveillance 1.20.3, its departures included.
     """
+    from corridor.science._farrington_kernel import Options
+
     table = counts_by_series(counts)
     days = days_of(dates, epochs=table.shape[1])
     epochs = epochs_to_judge(evaluate, epochs=table.shape[1])
@@ -107,14 +112,33 @@ def farrington_flexible(
     require(past_weeks_excluded >= 0, f"past_weeks_excluded is {past_weeks_excluded}; expected 0 or more.")
     _require_common(years_back, half_window, frequency, alpha, power, min_cases_weeks)
     baselines = flexible_baselines(
-        epochs=epochs, length=table.shape[1], days=days, frequency=frequency, years_back=years_back,
-        half_window=half_window, periods=periods, past_weeks_excluded=past_weeks_excluded,
-    )  # fmt: skip
+        epochs=epochs,
+        length=table.shape[1],
+        days=days,
+        frequency=frequency,
+        years_back=years_back,
+        half_window=half_window,
+        periods=periods,
+        past_weeks_excluded=past_weeks_excluded,
+    )
+    options = Options(
+        classic=False,
+        paper=bool(paper),
+        late_origin=bool(days is not None and not paper),
+        reweight=bool(reweight),
+        weights_threshold=float(weights_threshold),
+        alpha=float(alpha),
+        z=float(stats.norm.isf(alpha)),
+        power=_POWERS[power],
+        rule=_RULES[threshold],
+        trend=bool(trend),
+        years_back=int(years_back),
+        min_cases=float(min_cases),
+        min_cases_weeks=int(min_cases_weeks),
+    )
     return _judged(
-        table, epochs, baselines, "farrington-flexible", late_origin=days is not None and not paper, classic=False,
-        paper=paper, years_back=years_back, reweight=reweight, weights_threshold=weights_threshold, alpha=alpha,
-        z=float(stats.norm.isf(alpha)), trend=trend, trend_p=trend_p, min_cases=min_cases,
-        min_cases_weeks=min_cases_weeks, power=power, rule=_RULES[threshold], population=population, exclude=exclude,
+        "farrington-flexible", table, epochs, baselines, options,
+        trend_p=trend_p, population=population, exclude=exclude,
     )  # fmt: skip
 
 
@@ -140,9 +164,9 @@ def farrington(
 ) -> Alarms:
     """Return the alarms of the classic Farrington method for each series and judged epoch.
 
-    Parameters are those of `farrington_flexible`; the baseline holds the windows alone, past outbreaks are held down from
-    a residual of 1, the limit is two-sided at `alpha`, and where too few cases came the limit is 0, as R gives it
-    (NaN with ``paper=True``).
+    Parameters are those of `farrington_flexible`; the baseline holds the windows alone, past outbreaks are held
+    down from a residual of 1, the limit is two-sided at `alpha`, and where too few cases came the limit is 0, as R
+    gives it (NaN with ``paper=True``).
 
     Raises
     ------
@@ -151,24 +175,41 @@ def farrington(
 
     Notes
     -----
-    Source: Farrington, Andrews, Beale and Catchpole 1996, J R Stat Soc A 159:547-563. Reproduces ``algo.farrington`` of R's
-    surveillance 1.20.3; unlike it, missing counts in the baseline are left out instead of failing.
+    Source: Farrington, Andrews, Beale and Catchpole 1996, J R Stat Soc A 159:547-563. Reproduces ``algo.farrington`` of
+    R's surveillance 1.20.3; unlike it, missing counts in the baseline are left out instead of failing.
     """
+    from corridor.science._farrington_kernel import Options
+
     table = counts_by_series(counts)
     days = days_of(dates, epochs=table.shape[1])
     epochs = epochs_to_judge(evaluate, epochs=table.shape[1])
     _require_common(years_back, half_window, frequency, alpha, power, min_cases_weeks)
     baselines = classic_baselines(
-        epochs=epochs, length=table.shape[1], days=days, frequency=frequency, years_back=years_back,
+        epochs=epochs,
+        length=table.shape[1],
+        days=days,
+        frequency=frequency,
+        years_back=years_back,
         half_window=half_window,
-    )  # fmt: skip
-    alarms = _judged(
-        table, epochs, baselines, "farrington", late_origin=False, classic=True, paper=paper, years_back=years_back,
-        reweight=reweight, weights_threshold=weights_threshold, alpha=alpha, z=float(stats.norm.isf(alpha / 2)),
-        trend=trend, trend_p=trend_p, min_cases=min_cases, min_cases_weeks=min_cases_weeks, power=power, rule=0,
-        population=population, exclude=exclude,
-    )  # fmt: skip
-    return alarms
+    )
+    options = Options(
+        classic=True,
+        paper=bool(paper),
+        late_origin=False,
+        reweight=bool(reweight),
+        weights_threshold=float(weights_threshold),
+        alpha=float(alpha),
+        z=float(stats.norm.isf(alpha / 2)),
+        power=_POWERS[power],
+        rule=_RULES["delta"],
+        trend=bool(trend),
+        years_back=int(years_back),
+        min_cases=float(min_cases),
+        min_cases_weeks=int(min_cases_weeks),
+    )
+    return _judged(
+        "farrington", table, epochs, baselines, options, trend_p=trend_p, population=population, exclude=exclude
+    )
 
 
 def _require_common(
@@ -184,54 +225,58 @@ def _require_common(
 
 
 def _judged(
+    method: str,
     table: NDArray[np.float64],
     epochs: NDArray[np.int64],
     baselines: Baselines,
-    method: str,
+    options: "Options",
     *,
-    late_origin: bool,
-    classic: bool,
-    paper: bool,
-    years_back: int,
-    reweight: bool,
-    weights_threshold: float,
-    alpha: float,
-    z: float,
-    trend: bool,
     trend_p: float,
-    min_cases: float,
-    min_cases_weeks: int,
-    power: str,
-    rule: int,
     population: ArrayLike | None,
     exclude: ArrayLike | None,
 ) -> Alarms:
     # Compiled code takes seconds to load; whoever only imports the module does not pay for it.
-    from corridor.science._farrington_kernel import judge
+    from corridor.science._farrington_kernel import Plan, Results, judge
 
     shape = (table.shape[0], table.shape[1])
-    people = like_counts(population, shape=shape, name="population")
-    if people is None:
-        log_people = np.zeros((0, 0))
-    else:
-        if (people < 0).any():
-            raise BadOption("population holds a negative number; expected people, or sites that reported.")
-        with np.errstate(divide="ignore"):
-            log_people = np.log(people)
     alarms = Alarms.empty(method=method, evaluated=epochs, series=shape[0])
-    judge(
-        table, log_people, mask_like_counts(exclude, shape=shape), late_origin, epochs, baselines.first, baselines.rows,
-        baselines.labels, baselines.times, baselines.season, _critical_t(trend_p, baselines), baselines.levels, trend,
-        years_back, classic, paper, reweight, weights_threshold, alpha, z, _POWERS[power], rule, float(min_cases),
-        min_cases_weeks, alarms.expected, alarms.upperbound, alarms.alarm, alarms.judged, alarms.score, alarms.pvalue,
-        alarms.trend, alarms.phi,
-    )  # fmt: skip
-    alarms.used[~alarms.judged] = ""
+    plan = Plan(
+        epochs=epochs,
+        first=baselines.first,
+        rows=baselines.rows,
+        labels=baselines.labels,
+        times=baselines.times,
+        season=baselines.season,
+        levels=baselines.levels,
+        critical_t=_critical_t(trend_p, baselines),
+    )
+    results = Results(
+        expected=alarms.expected,
+        upperbound=alarms.upperbound,
+        alarm=alarms.alarm,
+        judged=alarms.judged,
+        score=alarms.score,
+        pvalue=alarms.pvalue,
+        trend=alarms.trend,
+        phi=alarms.phi,
+    )
+    judge(table, _log_people(population, shape), mask_like_counts(exclude, shape=shape), plan, options, results)
     return alarms
 
 
+def _log_people(population: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.float64]:
+    people = like_counts(population, shape=shape, name="population")
+    if people is None:
+        return np.zeros((shape[0], 0))
+    if (people < 0).any():
+        raise BadCounts("population holds a negative number; expected people, or sites that reported.")
+    # An epoch without people, or without a site that reported, has no place in the baseline: minus infinity says so.
+    with np.errstate(divide="ignore"):
+        return np.log(people)
+
+
 def _critical_t(trend_p: float, baselines: Baselines) -> NDArray[np.float64]:
-    """Return the two-sided critical value at `trend_p` by degrees of freedom; at 1 or more any slope but zero passes."""
+    """Return the two-sided critical value at `trend_p` by degrees of freedom; from 1 on any slope but zero passes."""
     most = int(np.diff(baselines.first).max(initial=1)) + 1
     if trend_p >= 1:
         return np.zeros(most)

@@ -11,8 +11,7 @@ from corridor.base.errors import InputFault, WrongUsage
 
 __all__ = ["BadCounts", "BadDates", "BadOption", "Dates", "TooFewWeeks", "UnknownMethod"]
 
-type_of_dates = Sequence[date | str | np.datetime64]
-Dates = type_of_dates | NDArray[np.datetime64]
+Dates = Sequence[date] | Sequence[str] | Sequence[np.datetime64] | NDArray[np.datetime64]
 
 
 class TooFewWeeks(InputFault):
@@ -45,8 +44,8 @@ class UnknownMethod(WrongUsage):
     code: ClassVar[str] = "unknown-method"
 
 
-def counts_by_series(counts: ArrayLike) -> NDArray[np.float64]:
-    """Return `counts`, shape (time,) or (time, series), as a contiguous float array of shape (series, time).
+def counts_by_epoch(counts: ArrayLike) -> NDArray[np.float64]:
+    """Return `counts`, shape (time,) or (time, series), as a contiguous float array of shape (time, series).
 
     Raises
     ------
@@ -58,15 +57,23 @@ def counts_by_series(counts: ArrayLike) -> NDArray[np.float64]:
         table = table[:, np.newaxis]
     if table.ndim != 2 or table.shape[0] == 0:
         raise BadCounts(f"counts have shape {table.shape}; expected (time,) or (time, series) with at least one epoch.")
-    with np.errstate(invalid="ignore"):
-        wrong = ~np.isnan(table) & ((table < 0) | ~np.isfinite(table) | (table != np.floor(table)))
-    if wrong.any():
-        epoch, series = np.argwhere(wrong)[0]
-        raise BadCounts(
-            f"count {table[epoch, series]:g} at epoch {epoch}, series {series}; expected whole numbers from 0, NaN for a"
-            " missing count. Correct it, or leave it missing."
-        )
-    return np.ascontiguousarray(table.T)
+    if not (np.isfinite(table) & (table >= 0) & (table == np.floor(table)) | np.isnan(table)).all():
+        _refuse_counts(table)
+    return np.ascontiguousarray(table)
+
+
+def _refuse_counts(table: NDArray[np.float64]) -> None:
+    wrong = ~np.isnan(table) & ((table < 0) | ~np.isfinite(table) | (table != np.floor(table)))
+    epoch, series = np.argwhere(wrong)[0]
+    raise BadCounts(
+        f"count {table[epoch, series]:g} at epoch {epoch}, series {series}; expected whole numbers from 0, NaN for a"
+        " missing count. Correct it, or leave it missing."
+    )
+
+
+def counts_by_series(counts: ArrayLike) -> NDArray[np.float64]:
+    """Return `counts` as `counts_by_epoch` does, but of shape (series, time)."""
+    return np.ascontiguousarray(counts_by_epoch(counts).T)
 
 
 def like_counts(values: ArrayLike | None, *, shape: tuple[int, int], name: str) -> NDArray[np.float64] | None:
@@ -91,7 +98,7 @@ def like_counts(values: ArrayLike | None, *, shape: tuple[int, int], name: str) 
 
 
 def mask_like_counts(values: ArrayLike | None, *, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask `values`, per epoch or per epoch and series, spread to (series, time); (0, 0) without one.
+    """Return the mask `values`, per epoch or per epoch and series, spread to (series, time); (series, 0) without one.
 
     Raises
     ------
@@ -99,7 +106,7 @@ def mask_like_counts(values: ArrayLike | None, *, shape: tuple[int, int]) -> NDA
         If the shape does not fit.
     """
     if values is None:
-        return np.zeros((0, 0), np.bool_)
+        return np.zeros((shape[0], 0), np.bool_)
     given = np.asarray(values, dtype=np.bool_)
     series, epochs = shape
     if given.shape == (epochs,):
@@ -145,7 +152,7 @@ def epochs_to_judge(evaluate: int | ArrayLike | None, *, epochs: int) -> NDArray
     return chosen
 
 
-def require(claim: bool, text: str) -> None:  # noqa: FBT001  # reads as a sentence at each call
+def require(claim: bool, text: str) -> None:
     """Raise `BadOption` with `text` unless `claim` holds."""
     if not claim:
         raise BadOption(text)
