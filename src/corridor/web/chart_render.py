@@ -127,7 +127,7 @@ def _add_watermark(vega: dict[str, Any], word: str, *, theme: Theme, language: s
     plots = [mark for mark in vega.get("marks", []) if mark.get("type") == "group"] if "layout" in vega else [vega]
     style = watermark_style(theme, language=language)
     middle = {"x": {"field": {"group": "width"}, "mult": 0.5}, "y": {"field": {"group": "height"}, "mult": 0.35}}
-    appearance = {key: {"value": value} for key, value in style.items()}
+    appearance = {key: {"value": value} for key, value in style.items() if key != "color"}
     for plot in plots:
         plot.setdefault("marks", []).append(
             {

@@ -65,7 +65,7 @@ def config(theme: Theme, *, language: str = "en") -> dict[str, Any]:
     """
     colours = COLOURS[theme]
     font = FONTS.get(language, FONTS["en"])
-    text = {"font": font, "fill": colours["ink"]}
+    text = {"font": font, "fill": colours["ink"], "color": colours["ink"]}
     return {
         "background": None,
         "font": font,
@@ -92,28 +92,40 @@ def config(theme: Theme, *, language: str = "en") -> dict[str, Any]:
             "orient": "top",
         },
         "title": {"color": colours["ink"], "fontSize": 14, "anchor": "start"},
-        "bar": {"fill": colours["accent"]},
-        "line": {"stroke": colours["ink"], "strokeWidth": 1.5},
-        "text": {"fill": colours["ink"], "fontSize": 12},
+        "bar": {"color": colours["accent"]},
+        "line": {"color": colours["ink"], "strokeWidth": 1.5},
+        "text": {"color": colours["ink"], "fontSize": 12},
         "range": {"category": [colours["accent"], colours["ink"], colours["quiet"], colours["line"]]},
+        # `color` and not `fill`: Vega-Lite writes the default colour into a mark unless its style names one.
         "style": {
-            "cases": {"fill": colours["accent"]},
-            "partner-cases": {"fill": colours["quiet"]},
-            "signal": {"fill": colours["alarm"]},
-            "incomplete": {"fill": HATCH, "stroke": colours["accent"], "strokeWidth": 1},
-            "withheld": {"fill": "transparent", "stroke": colours["quiet"], "strokeWidth": 1, "strokeDash": [2, 2]},
-            "expected": {"stroke": colours["ink"], "strokeWidth": 1.5},
-            "limit": {"stroke": colours["alarm"], "strokeWidth": 1.5, "strokeDash": [4, 3]},
-            "signal-label": {**text, "fill": colours["alarm"], "fontSize": 11},
-            "outbreak": {"fill": colours["line"], "opacity": 0.5},
-            "graticule": {"stroke": colours["line"], "strokeWidth": 0.75, "filled": False},
-            "outline": {"stroke": colours["quiet"], "strokeWidth": 0.75, "fill": colours["wash"]},
-            "place": {"fill": colours["accent"], "fillOpacity": 0.75},
-            "partner-place": {"fill": colours["quiet"], "fillOpacity": 0.75},
-            "ring": {"stroke": colours["alarm"], "strokeWidth": 2, "filled": False},
+            "cases": {"color": colours["accent"]},
+            "partner-cases": {"color": colours["quiet"]},
+            "signal": {"color": colours["alarm"]},
+            "incomplete": {"fill": HATCH, "color": HATCH, "stroke": colours["accent"], "strokeWidth": 1},
+            "withheld": {
+                "fill": "transparent",
+                "color": "transparent",
+                "stroke": colours["quiet"],
+                "strokeWidth": 1,
+                "strokeDash": [2, 2],
+            },
+            "expected": {"color": colours["ink"], "strokeWidth": 1.5},
+            "limit": {"color": colours["alarm"], "strokeWidth": 1.5, "strokeDash": [4, 3]},
+            "signal-label": {**text, "color": colours["alarm"], "fill": colours["alarm"], "fontSize": 11},
+            "outbreak": {"color": colours["line"], "opacity": 0.5},
+            "graticule": {"color": colours["line"], "strokeWidth": 0.75, "filled": False},
+            "outline": {
+                "color": colours["wash"],
+                "fill": colours["wash"],
+                "stroke": colours["quiet"],
+                "strokeWidth": 0.75,
+            },
+            "place": {"color": colours["accent"], "opacity": 0.8},
+            "partner-place": {"color": colours["quiet"], "opacity": 0.8},
+            "ring": {"color": colours["alarm"], "strokeWidth": 2.5, "filled": False, "opacity": 1},
             "ring-label": {**text, "fontSize": 11},
-            "country-label": {**text, "fill": colours["quiet"], "fontSize": 13},
-            "corridor": {"stroke": colours["quiet"], "strokeOpacity": 0.6, "filled": False},
+            "country-label": {**text, "color": colours["quiet"], "fill": colours["quiet"], "fontSize": 13},
+            "corridor": {"color": colours["quiet"], "strokeOpacity": 0.6, "filled": False},
             "watermark": watermark_style(theme, language=language),
         },
     }
@@ -124,6 +136,7 @@ def watermark_style(theme: Theme, *, language: str) -> dict[str, Any]:
     return {
         "font": FONTS.get(language, FONTS["en"]),
         "fill": COLOURS[theme]["ink"],
+        "color": COLOURS[theme]["ink"],
         "fillOpacity": 0.22,
         "fontSize": 40,
         "fontWeight": "bold",

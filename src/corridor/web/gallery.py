@@ -215,7 +215,7 @@ def _curve_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _map(points: list[dict[str, Any]]) -> dict[str, Any]:
-    position = {
+    position: dict[str, Any] = {
         "longitude": {"field": "lon", "type": "quantitative"},
         "latitude": {"field": "lat", "type": "quantitative"},
     }
@@ -234,7 +234,7 @@ def _map(points: list[dict[str, Any]]) -> dict[str, Any]:
         "encoding": {**position, "size": size},
     }
     ground = {
-        "data": {"graticule": {"step": [5, 5], "extent": [[60, 20], [110, 50]]}},
+        "data": {"graticule": {"step": [5, 5], "extent": [[60, 20], [125, 50]]}},
         "mark": {"type": "geoshape", "style": "graticule"},
     }
     return {

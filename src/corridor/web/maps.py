@@ -1,7 +1,7 @@
 """The map frame: the chart frame with names of countries, and with the outlines that a node has loaded itself.
 
-No outline ships with the project: where a boundary runs is for the institutions that use it to say. Without a file of its
-own a map shows places on a graticule. ``HOME/boundaries.geojson`` holds a node's own outlines.
+No outline ships with the project: where a boundary runs is for the institutions that use it to say. Without a file of
+its own a map shows places on a graticule. ``HOME/boundaries.geojson`` holds a node's own outlines.
 """
 
 import functools
@@ -39,7 +39,7 @@ def outlines() -> dict[str, Any] | None:
     Raises
     ------
     BadBoundaries
-        If the file is larger than 8 MiB, is no GeoJSON feature collection, or holds something other than lines and areas.
+        If the file is larger than 8 MiB, is no GeoJSON feature collection, or holds more than lines and areas.
     """
     home = getattr(settings, "CORRIDOR_HOME", None)
     path = Path(home) / BOUNDARY_FILE if home is not None else None
@@ -83,12 +83,12 @@ def frame(
 
 def _with_names(spec: dict[str, Any], countries: Sequence[str]) -> dict[str, Any]:
     language = get_language() or "en"
-    known = [place for code in countries if (place := places().get(code)) is not None and place.lat is not None]
     layer = {
         "data": {
             "values": [
-                {"name": place_name(place.code, language=language), "lat": place.lat, "lon": place.lon}
-                for place in known
+                {"name": place_name(code, language=language), "lat": middle[0], "lon": middle[1]}
+                for code in countries
+                if (middle := _middle(code)) is not None
             ]
         },
         "mark": {"type": "text", "style": "country-label"},
@@ -99,6 +99,15 @@ def _with_names(spec: dict[str, Any], countries: Sequence[str]) -> dict[str, Any
         },
     }
     return {**spec, "layer": [*spec.get("layer", []), layer]}
+
+
+def _middle(code: str) -> tuple[float, float] | None:
+    """Return where the name of a country stands: the mean position (degrees) of its places, or None without any."""
+    children = places().children(code)
+    points = [(place.lat, place.lon) for place in children if place.lat is not None and place.lon is not None]
+    if not points:
+        return None
+    return sum(lat for lat, _ in points) / len(points), sum(lon for _, lon in points) / len(points)
 
 
 @functools.lru_cache(maxsize=2)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
+from corridor.accounts.models import Person
 from corridor.accounts.roles import may, permissions_of
 from corridor.base.clock import utcnow
 from corridor.exchange import queries as exchange
@@ -50,7 +51,7 @@ class Shell:
     groups: tuple[navigation.Group, ...]
     links: tuple[navigation.Link, ...]
     languages: tuple[Language, ...]
-    person: Any
+    person: Person | None
     standing: exchange.Standing | None
 
     @property
@@ -72,8 +73,8 @@ def node_settings() -> dict[str, Any]:
 def for_request(request: HttpRequest | None) -> Shell:
     """Return the shell of a request; without one (a page about a fault) it names the node and nothing else."""
     person = getattr(request, "user", None)
-    signed_in = person is not None and person.is_authenticated
-    permissions = permissions_of(person) if signed_in else frozenset()
+    person = person if isinstance(person, Person) else None
+    permissions = permissions_of(person) if person else frozenset()
     match = getattr(request, "resolver_match", None)
     view_name = match.view_name if match else ""
     values = node_settings()
@@ -85,12 +86,12 @@ def for_request(request: HttpRequest | None) -> Shell:
         groups=navigation.groups(permissions, view_name=view_name),
         links=navigation.personal(permissions, view_name=view_name),
         languages=languages(),
-        person=person if signed_in else None,
-        standing=standing(person) if signed_in else None,
+        person=person,
+        standing=standing(person) if person else None,
     )
 
 
-def standing(person: Any) -> exchange.Standing | None:
+def standing(person: Person) -> exchange.Standing | None:
     """Return how the corridor stands, or None for someone who may not see the exchange."""
     return exchange.standing(person, utcnow()) if may(person, "exchange.see_partners") else None
 

@@ -103,7 +103,7 @@ def chart_library_bytes() -> bytes:
 
 
 def _compressed(request: HttpRequest, data: bytes, media_type: str, *, cache: str) -> HttpResponse:
-    """Answer with gzip where the browser takes it; these bytes hold no secret of the session that could leak by size."""
+    """Answer with gzip where the browser takes it; these bytes hold no secret of the session to leak by their size."""
     response = HttpResponse(content_type=media_type, headers={"Cache-Control": cache, "Vary": "Accept-Encoding"})
     if media_type != "image/png" and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.content = gzip.compress(data, 6, mtime=0)
