@@ -6,10 +6,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from corridor.base.disclosure import Cell
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corridor.base.disclosure import Cell
 from corridor.exchange.rules import gate
 from corridor.exchange.rules.agreement import Agreement, State
 from corridor.exchange.rules.classes import DataClass

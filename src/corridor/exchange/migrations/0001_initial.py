@@ -258,6 +258,7 @@ class Migration(migrations.Migration):
                 ('period_end', models.DateField()),
                 ('stratum', models.CharField(blank=True, default='', max_length=120)),
                 ('value', models.BigIntegerField(blank=True, null=True)),
+                ('withheld', models.CharField(blank=True, default='', max_length=40)),
                 ('released_at', models.DateTimeField()),
                 ('crossing', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='released_cells', to='exchange.crossing')),
             ],

@@ -80,6 +80,8 @@ class ReleasedCell(models.Model):
     period_end = models.DateField()
     stratum = models.CharField(max_length=120, default="", blank=True)
     value = models.BigIntegerField(null=True, blank=True)
+    # The rule by which it is withheld: what the ledger assumes of its size depends on it.
+    withheld = models.CharField(max_length=40, default="", blank=True)
     crossing = models.ForeignKey(
         "exchange.Crossing", on_delete=models.PROTECT, related_name="released_cells", null=True
     )

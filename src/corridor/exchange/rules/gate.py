@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from corridor.base.disclosure import Cell, rule_for
+from corridor.base.disclosure import Cell, place_level, rule_for, stratum_kind
 from corridor.exchange.rules.agreement import Agreement, Channel, State, Storage
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.counters import CounterKey, reached_limits
@@ -303,17 +303,6 @@ def _law(case: _Case) -> Reason | None:
         case.state.counted, jurisdiction=jurisdiction, filing=case.filing, exemption=case.exemption
     )
     return Reason.EXPORT_LIMIT if reached else None
-
-
-def place_level(place: str) -> str:
-    """Return the geographic level of an ISO 3166 code: ``PK`` country, ``PK-SD`` admin1, anything below admin2."""
-    parts = place.count("-")
-    return "country" if parts == 0 else "admin1" if parts == 1 else "admin2"
-
-
-def stratum_kind(stratum: str) -> str:
-    """Return the kind that disclosure rules name: ``total`` for the empty stratum, else the part before the colon."""
-    return stratum.partition(":")[0] if stratum else "total"
 
 
 def _is_period(cell: Cell, period: str) -> bool:

@@ -14,6 +14,7 @@ from corridor.exchange.rules.agreement.document import (
     Party,
     PlaceList,
     Storage,
+    channel_members,
 )
 from corridor.exchange.rules.agreement.drafting import draft
 from corridor.exchange.rules.agreement.life import (
@@ -74,6 +75,7 @@ __all__ = [
     "UnsignedStatement",
     "advance",
     "agreement_hash",
+    "channel_members",
     "difference",
     "draft",
     "make_statement",

@@ -196,3 +196,34 @@ def _covers(pattern: str, place: str) -> bool:
         return place == pattern
     stem = pattern.removesuffix("-*")
     return place == stem or place.startswith(f"{stem}-")
+
+
+def channel_members(channel: Channel) -> dict[str, object]:
+    """Return the channel as the document spells it: what pillars and pages read of a channel."""
+    members: dict[str, object] = {
+        "id": channel.id,
+        "clause": channel.clause,
+        "from": sorted(channel.senders),
+        "to": sorted(channel.receivers),
+        "message": channel.message,
+        "data_class": channel.data_class.value,
+        "purpose": channel.purpose,
+        "place_level": channel.place_level,
+        "period": channel.period,
+        "disclosure": [
+            {
+                "disease": rule.disease,
+                "place_level": rule.place_level,
+                "stratum": rule.stratum,
+                "min_cell": rule.min_cell,
+            }
+            for rule in channel.disclosure
+        ],
+        "caps": {
+            "envelopes_per_day": channel.caps.envelopes_per_day,
+            "persons_per_year": channel.caps.persons_per_year,
+        },
+        "acceptance": channel.acceptance.value,
+    }
+    named = {"filing": channel.filing, "exemption": channel.exemption, "licence": channel.licence}
+    return members | {name: value for name, value in named.items() if value is not None}

@@ -1,0 +1,77 @@
+"""The database side of the suppression ledger: what this node has released, to anyone, under any agreement.
+
+One ledger holds all of it, because partners talk to each other. It is read and written under the lock of the
+agreement's row, in the transaction that queues the envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from django.db.models import Q
+
+from corridor.base.disclosure import Breach, Cell, Ledger, Scope
+from corridor.exchange.messages import Message
+from corridor.exchange.models import Crossing, ReleasedCell
+from corridor.exchange.rules.envelope import Header
+
+
+def unreleasable(message: Message, *, header: Header) -> int:
+    """Return how many withheld cells the release of `message` would give away.
+
+    An envelope whose cells are in the ledger already is not judged again: it was released when it was queued, and a later
+    revision of its figures must not make it look like a step back.
+    """
+    cells = message.cells()
+    if not cells or ReleasedCell.objects.filter(crossing__envelope_id=header.id).exists():
+        return 0
+    return len(breaches(cells))
+
+
+def breaches(cells: Iterable[Cell]) -> list[Breach]:
+    """Return the withheld figures that releasing `cells` together would narrow; they never leave this node."""
+    offered = list(cells)
+    return Ledger.relevant(offered, _fetch).check(offered)
+
+
+def releasable(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
+    """Part `cells` into those that may go together now and those that wait; for who prepares a release."""
+    offered = list(cells)
+    return Ledger.relevant(offered, _fetch).releasable(offered)
+
+
+def record(message: Message, *, header: Header, crossing: Crossing) -> None:
+    """Enter the cells of a queued envelope into the ledger, in the transaction that queues it."""
+    ReleasedCell.objects.bulk_create(
+        [
+            ReleasedCell(
+                recipient=header.to,
+                agreement_hash=header.agreement,
+                disease=cell.disease,
+                place=cell.place,
+                period_start=cell.period_start,
+                period_end=cell.period_end,
+                stratum=cell.stratum,
+                value=cell.value,
+                withheld=cell.withheld,
+                crossing=crossing,
+                released_at=crossing.recorded_at,
+            )
+            for cell in message.cells()
+        ]
+    )
+
+
+def _fetch(scope: Scope) -> list[list[Cell]]:
+    rows = (
+        ReleasedCell.objects.filter(
+            Q(place=scope.country) | Q(place__startswith=f"{scope.country}-"),
+            disease=scope.disease,
+            period_start__lt=scope.end,
+            period_end__gt=scope.start,
+        )
+        .order_by("crossing_id", "pk")
+        .values_list("crossing_id", "disease", "place", "period_start", "period_end", "stratum", "value", "withheld")
+    )
+    return [[Cell(*row[1:]) for row in batch] for _, batch in groupby(rows, key=lambda row: row[0])]
