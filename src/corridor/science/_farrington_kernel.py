@@ -306,7 +306,8 @@ def _conclude(e, s, k, series, log_mean, variance, kept, options, fit, results):
     error = math.sqrt((phi if options.classic else fit.result[3]) * variance)
     mean = max(math.exp(log_mean), LOWEST_MEAN)
     now = series[k]
-    cases = series[max(0, k - options.min_cases_weeks + 1) : k + 1].sum()
+    # A missing count among the latest takes nothing away from cases that were seen; R gives no limit then.
+    cases = np.nansum(series[max(0, k - options.min_cases_weeks + 1) : k + 1])
     if options.rule == DELTA:
         limit, tail = _delta_limit(now, mean, error, phi, options)
         base = mean
@@ -320,7 +321,7 @@ def _conclude(e, s, k, series, log_mean, variance, kept, options, fit, results):
     results.trend[e, s] = 1.0 if kept else 0.0
     results.pvalue[e, s] = tail
     results.score[e, s] = score
-    results.judged[e, s] = not np.isnan(now) and not np.isnan(cases)
+    results.judged[e, s] = not np.isnan(now)
     if cases >= options.min_cases:
         results.expected[e, s] = mean
         results.upperbound[e, s] = limit

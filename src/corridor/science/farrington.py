@@ -100,7 +100,8 @@ def farrington_flexible(
     Notes
     -----
     Sources: Noufaily et al. 2013, Stat Med 32:1206-1222, doi:10.1002/sim.5595; Salmon, Schumacher and Höhle 2016,
-    J Stat Softw 70(10), doi:10.18637/jss.v070.i10. Reproduces R's surveillance 1.20.3, its departures included.
+    J Stat Softw 70(10), doi:10.18637/jss.v070.i10. Reproduces R's surveillance 1.20.3, its departures included, but for
+    one: a missing count among the last `min_cases_weeks` counts as no case, where R gives no limit.
     """
     from corridor.science._farrington_kernel import Options
 
