@@ -1,0 +1,244 @@
+"""The stage: homes, ports, node processes and the player of each node."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from corridor.base.errors import CorridorError, WrongUsage
+from corridor.demo.cast import NodePart
+from corridor.server.supervisor import check_port
+
+MARK = "demonstration"
+START_SECONDS = 40.0
+STOP_SECONDS = 15.0
+
+
+class NotADemoHome(WrongUsage):
+    """The folder holds something that the demonstration did not put there."""
+
+    code = "not-a-demo-home"
+
+
+class NodeDidNotStart(CorridorError):
+    """A node of the demonstration ended or stayed silent while it was being started."""
+
+    code = "node-did-not-start"
+
+
+class ActFailed(CorridorError):
+    """What an act asserts does not hold."""
+
+    code = "act-failed"
+
+
+@dataclass
+class Player:
+    """A process that acts at one node, in place of the people at their desks.
+
+    It takes one request a line and answers one line; both are JSON.
+    """
+
+    part: NodePart
+    home: Path
+    process: subprocess.Popen[str]
+
+    def do(self, operation: str, **arguments: Any) -> Any:
+        """Have the node's people do something and return what came of it.
+
+        Raises
+        ------
+        ActFailed
+            If it was refused or went wrong; the text says why.
+        """
+        answer = self.attempt(operation, **arguments)
+        if "error" in answer:
+            raise ActFailed(f"{self.part.id}: {operation}: {answer['error']}")
+        return answer["result"]
+
+    def attempt(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Have the node's people try something; the answer holds ``result``, or ``error`` and ``code``."""
+        if self.process.stdin is None or self.process.stdout is None:
+            raise ActFailed(f"{self.part.id}: the player has no way to be spoken to")
+        self.process.stdin.write(json.dumps({"operation": operation, "arguments": arguments}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise ActFailed(f"{self.part.id}: the player ended during {operation}; see {self.home / 'player.log'}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@dataclass
+class Stage:
+    """Everything that the acts play on: a folder, and the players and servers of the nodes by country."""
+
+    folder: Path
+    players: dict[str, Player] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def home(self, part: NodePart) -> Path:
+        """Return the home of a node."""
+        return self.folder / part.country.lower()
+
+    def player(self, part: NodePart) -> Player:
+        """Return the player at a node."""
+        return self.players[part.country]
+
+    def everywhere(self, parts: tuple[NodePart, ...], operation: str, **arguments: Any) -> list[Any]:
+        """Have the people of several nodes do the same at the same time."""
+        with ThreadPoolExecutor(len(parts)) as pool:
+            return list(pool.map(lambda part: self.player(part).do(operation, **arguments), parts))
+
+
+def prepare_folder(folder: Path) -> None:
+    """Empty the folder of an earlier demonstration, or make it.
+
+    Raises
+    ------
+    NotADemoHome
+        If it holds something else; nothing is deleted then.
+    """
+    if folder.is_file():
+        raise NotADemoHome(f"{folder} is a file; name a folder that does not exist yet.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        raise NotADemoHome(f"{folder} is not empty and was not made by `corridor demo`; name another folder.")
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text("Made by `corridor demo`; it is emptied when the demonstration starts again.\n")
+
+
+@contextlib.contextmanager
+def stage(folder: Path, parts: tuple[NodePart, ...]) -> Iterator[Stage]:
+    """Make the homes, start nodes and players, and stop all of them in the end, whatever happens."""
+    prepare_folder(folder)
+    it = Stage(folder=folder)
+    for part in parts:
+        it.urls[part.country] = f"http://127.0.0.1:{check_port('127.0.0.1', 0)}"
+    try:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            list(pool.map(lambda part: _found(it, part), parts))
+        for part in parts:
+            start_server(it, part)
+            it.players[part.country] = _start_player(it.home(part), part)
+        for part in parts:
+            it.player(part).do("hello")
+        yield it
+    finally:
+        for player in it.players.values():
+            stop_player(player)
+        for country in list(it.servers):
+            stop_server(it, country)
+
+
+def start_server(it: Stage, part: NodePart) -> None:
+    """Start the processes of a node: pages and API, delivery, jobs."""
+    home = it.home(part)
+    port = it.urls[part.country].rsplit(":", 1)[1]
+    with (home.parent / f"{home.name}.log").open("ab") as log:
+        it.servers[part.country] = subprocess.Popen(  # noqa: S603  # our own command line
+            [sys.executable, "-m", "corridor.cli.main", "node", "serve", "--home", str(home), "--port", port],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env=_environment(home),
+        )
+
+
+def stop_server(it: Stage, country: str) -> None:
+    """Stop the processes of a node and wait until they have ended."""
+    server = it.servers.pop(country)
+    if server.poll() is None:
+        server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def stop_player(player: Player) -> None:
+    """Let a player end by closing its input."""
+    if player.process.stdin is not None:
+        player.process.stdin.close()
+    try:
+        player.process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        player.process.kill()
+        player.process.wait()
+    if player.process.stdout is not None:
+        player.process.stdout.close()
+
+
+@contextlib.contextmanager
+def guest(home: Path, part: NodePart) -> Iterator[Player]:
+    """Put a player at a copied home for a while."""
+    player = _start_player(home, part)
+    try:
+        yield player
+    finally:
+        stop_player(player)
+
+
+def wait_for(what: str, holds: Any, *, seconds: float = START_SECONDS) -> Any:
+    """Return what `holds` returns as soon as that is true.
+
+    Raises
+    ------
+    ActFailed
+        If it stays false for `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := holds():
+            return found
+        if time.monotonic() > deadline:
+            raise ActFailed(f"after {seconds:.0f} s still waiting: {what}")
+        time.sleep(0.1)
+
+
+def _found(it: Stage, part: NodePart) -> None:
+    home = it.home(part)
+    command = [sys.executable, "-m", "corridor.cli.main", "node", "init", "--home", str(home), "--simulated"]
+    command += ["--id", part.id, "--name", part.name, "--country", part.country, "--url", it.urls[part.country]]
+    command += ["--language", part.language]
+    made = subprocess.run(command, capture_output=True, text=True, env=_environment(home), check=False)  # noqa: S603  # our own command line
+    if made.returncode:
+        raise NodeDidNotStart(f"{part.id} could not be made: {made.stderr.strip()}")
+    places = home / "places"
+    places.mkdir()
+    (places / "demonstration.csv").write_bytes(resources.files("corridor.demo").joinpath("places.csv").read_bytes())
+
+
+def _start_player(home: Path, part: NodePart) -> Player:
+    with (home.parent / f"{home.name}-player.log").open("ab") as log:
+        process = subprocess.Popen(  # our own command line
+            [sys.executable, "-m", "corridor.demo.player"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=_environment(home),
+        )
+    return Player(part=part, home=home, process=process)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return the environment of a node's process; a database or token of the caller's own node stays out."""
+    foreign = {"DATABASE_URL", "CORRIDOR_TOKEN", "CORRIDOR_SECRET_FILE"}
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    return {**kept, "CORRIDOR_HOME": str(home)}
