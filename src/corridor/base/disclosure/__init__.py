@@ -13,14 +13,20 @@ from corridor.base.disclosure.cells import (
     rule_for,
     stratum_kind,
 )
+from corridor.base.disclosure.ledger import Breach, Ledger, Scope
+from corridor.base.disclosure.suppression import suppress
 
 __all__ = [
+    "Breach",
     "Cell",
     "DisclosureRule",
     "ImpossibleCell",
+    "Ledger",
+    "Scope",
     "below",
     "complement",
     "place_level",
     "rule_for",
     "stratum_kind",
+    "suppress",
 ]

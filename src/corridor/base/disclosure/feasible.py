@@ -1,0 +1,294 @@
+"""What a reader who believes every figure can work out about the withheld ones: a system of linear equations.
+
+The cases of a component are cut into atoms, the finest pieces that its figures tell apart: leaf place by stretch of
+days by combination of strata. Each figure is a sum of atoms. A shown figure fixes its sum; a figure withheld as below
+5 says that its sum is 1 to 4; one withheld as a complement says that its sum is 5 or more. All atoms are whole numbers
+from 0. A withheld figure is narrowed if its sum cannot be 1, or cannot be k - 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby, pairwise, product
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from corridor.base.disclosure.cells import Cell, read_mark, stratum_labels
+from corridor.base.disclosure.overlap import Figure, lies_in
+
+REST = "*"
+# Above this many variables the condition that cases are whole numbers is dropped: the answer then is that of the
+# linear programme alone.
+MOST_INTEGERS = 2_000
+MOST_ATOMS = 200_000
+NODES = 5_000
+# A component that was revised more often is remembered from its first and from its latest moments.
+MOST_MEMORIES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A cell and the moment of its release; moments count up from 0, all cells of one batch share one."""
+
+    moment: int
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whether the known parts of a figure are taken for all its parts."""
+
+    strata_are_all: bool
+    places_are_all: bool
+
+
+READINGS = (Reading(True, True), Reading(True, False), Reading(False, False))
+"""From the reading that tells a reader most to the one that tells least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """A withheld figure of which a reader learns more than that it is 1 to `limit` - 1."""
+
+    cell: Cell
+    limit: int
+    lower: int | None
+    upper: int | None
+
+
+class TooManyAtoms(Exception):
+    """The component is too large to be judged; nothing of it is released."""
+
+
+def atoms_of(figures: Sequence[Figure], reading: Reading) -> dict[Figure, frozenset[int]]:
+    """Return the atoms of each figure of one component, as numbers."""
+    places = {figure[1] for figure in figures}
+    leaves = sorted(place for place in places if not any(lies_in(other, place) for other in places - {place}))
+    if not reading.places_are_all:
+        leaves += sorted(f"{place}-{REST}" for place in places.difference(leaves))
+    bounds = sorted({day for figure in figures for day in figure[2:4]})
+    stretches = list(pairwise(bounds))
+    combinations = _combinations([figure[4] for figure in figures], reading)
+    if len(leaves) * len(stretches) * len(combinations) > MOST_ATOMS:
+        raise TooManyAtoms
+    numbers = {
+        atom: number for number, atom in enumerate(product(range(len(leaves)), range(len(stretches)), combinations))
+    }
+    return {
+        figure: frozenset(
+            numbers[atom]
+            for atom in product(
+                [number for number, leaf in enumerate(leaves) if lies_in(leaf, figure[1])],
+                _inside(stretches, figure[2], figure[3]),
+                [parts for parts in combinations if stratum_labels(figure[4]) <= parts],
+            )
+        )
+        for figure in figures
+    }
+
+
+def _inside(stretches: list[tuple[date, date]], start: date, end: date) -> list[int]:
+    return [number for number, (first, last) in enumerate(stretches) if start <= first and last <= end]
+
+
+def _combinations(strata: Sequence[str], reading: Reading) -> list[frozenset[tuple[str, str]]]:
+    values: dict[str, set[str]] = {}
+    for stratum in strata:
+        for dimension, value in stratum_labels(stratum):
+            values.setdefault(dimension, set()).add(value)
+    rest = [] if reading.strata_are_all else [REST]
+    return [
+        frozenset(zip(values, chosen, strict=True))
+        for chosen in product(*(sorted(known) + rest for known in values.values()))
+    ]
+
+
+def said_range(cell: Cell, *, default_limit: int) -> tuple[float, float]:
+    """Return the least and the greatest number of cases that a cell leaves open."""
+    if cell.value is not None:
+        return cell.value, cell.value
+    is_below, limit = read_mark(cell.withheld, default=default_limit)
+    return (1, limit - 1) if is_below else (limit, np.inf)
+
+
+def with_versions(statements: Sequence[Statement], *, default_limit: int) -> list[int]:
+    """Return for each statement, in order of moment, how often its figure was revised before or by it.
+
+    Only what cannot both be true is a revision. A figure that was shown as 9 and is then withheld as a complement is
+    still taken for 9, and one withheld as a complement that is then shown was the same all along.
+    """
+    versions: list[int] = []
+    held: dict[Figure, tuple[int, float, float]] = {}
+    for statement in statements:
+        lower, upper = said_range(statement.cell, default_limit=default_limit)
+        version, least, greatest = held.get(statement.cell.figure, (0, lower, upper))
+        both = max(least, lower), min(greatest, upper)
+        if both[0] > both[1]:
+            version, both = version + 1, (lower, upper)
+        held[statement.cell.figure] = (version, *both)
+        versions.append(version)
+    return versions
+
+
+def standing(statements: Sequence[Statement], *, default_limit: int) -> list[Statement]:
+    """Return, of each figure, what was said since its last revision."""
+    versions = with_versions(statements, default_limit=default_limit)
+    newest = {statement.cell.figure: version for statement, version in zip(statements, versions, strict=True)}
+    return [
+        statement
+        for statement, version in zip(statements, versions, strict=True)
+        if version == newest[statement.cell.figure]
+    ]
+
+
+def latest(statements: Sequence[Statement]) -> list[Statement]:
+    """Return the last statement of each figure."""
+    return list({statement.cell.figure: statement for statement in statements}.values())
+
+
+def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Narrowed] | None:
+    """Return the withheld figures of one component of which a reader learns too much; None if the figures contradict.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        Ordered by moment.
+    default_limit : int
+        Limit of a withheld figure that names no rule.
+
+    Notes
+    -----
+    Two readers are tried. One takes together what stands of every figure. The other remembers every statement, and
+    takes what was not revised for unchanged, from the first moment or from a later one: from the first that
+    contradicts, as it does when a withheld figure was revised in silence.
+    """
+    figures = sorted({statement.cell.figure for statement in statements})
+    atoms = {reading: atoms_of(figures, reading) for reading in READINGS}
+
+    def judge(known: Sequence[Statement], *, linked: bool) -> list[Narrowed] | None:
+        for reading in READINGS:
+            sums = _sums(known, atoms[reading], linked=linked, default_limit=default_limit)
+            system = _System(sums, known, default_limit=default_limit)
+            if system.is_feasible():
+                return system.narrowed()
+        return None
+
+    now = judge(standing(statements, default_limit=default_limit), linked=False)
+    if now is None:
+        now = judge(latest(statements), linked=False)
+    if now is None or now or len(figures) == len(statements):
+        return now
+    moments = sorted({statement.moment for statement in statements})
+    for first in (moments[0], *moments[1:-1][-MOST_MEMORIES:]):
+        found = judge(_remembered(statements, first, default_limit=default_limit), linked=True)
+        if found:
+            return found
+    return []
+
+
+def _remembered(statements: Sequence[Statement], first: int, *, default_limit: int) -> list[Statement]:
+    """Return what stood at a moment, as if all were said then, and what was said after it."""
+    before = [statement for statement in statements if statement.moment <= first]
+    state = standing(before, default_limit=default_limit)
+    after = [statement for statement in statements if statement.moment > first]
+    return [*(Statement(first, statement.cell) for statement in state), *after]
+
+
+def _sums(
+    known: Sequence[Statement], atoms: dict[Figure, frozenset[int]], *, linked: bool, default_limit: int
+) -> list[list[tuple[int, int]]]:
+    """Return for each statement the atoms that it sums, each with its version.
+
+    An atom gets a new version when a figure that holds it is revised, unless a smaller figure holds it too: what
+    changed is looked for where the revision is finest.
+    """
+    if not linked:
+        return [[(atom, 0) for atom in atoms[statement.cell.figure]] for statement in known]
+    own = {figure: _own_atoms(figure, atoms) for figure in atoms}
+    atom_version: dict[int, int] = {}
+    figure_version: dict[Figure, int] = {}
+    sums: list[list[tuple[int, int]]] = []
+    told = list(zip(known, with_versions(known, default_limit=default_limit), strict=True))
+    for _, group in groupby(told, key=lambda pair: pair[0].moment):
+        batch = [(statement.cell.figure, version) for statement, version in group]
+        for figure, version in batch:
+            if version > figure_version.get(figure, 0):
+                for atom in own[figure]:
+                    atom_version[atom] = atom_version.get(atom, 0) + 1
+            figure_version[figure] = version
+        sums += [[(atom, atom_version.get(atom, 0)) for atom in atoms[figure]] for figure, _ in batch]
+    return sums
+
+
+def _own_atoms(figure: Figure, atoms: dict[Figure, frozenset[int]]) -> frozenset[int]:
+    mine = atoms[figure]
+    return mine.difference(*(theirs for other, theirs in atoms.items() if other != figure and theirs < mine))
+
+
+class _System:
+    """The equations of a list of statements over the atoms that they sum."""
+
+    def __init__(
+        self, sums: Sequence[Sequence[tuple[int, int]]], known: Sequence[Statement], *, default_limit: int
+    ) -> None:
+        self._cells = [statement.cell for statement in known]
+        members: dict[tuple[int, int], list[int]] = {}
+        for row, parts in enumerate(sums):
+            for atom in parts:
+                members.setdefault(atom, []).append(row)
+        # Atoms that the same figures hold are one variable: no figure tells them apart.
+        columns = list(dict.fromkeys(tuple(rows) for rows in members.values()))
+        rows = [row for column in columns for row in column]
+        places = [number for number, column in enumerate(columns) for _ in column]
+        self._matrix = csr_array((np.ones(len(rows)), (rows, places)), shape=(len(sums), len(columns)))
+        self._protected: list[tuple[int, int]] = []
+        for row, cell in enumerate(self._cells):
+            is_below, limit = read_mark(cell.withheld, default=default_limit)
+            if cell.value is None and is_below:
+                self._protected.append((row, limit))
+        ranges = [said_range(cell, default_limit=default_limit) for cell in self._cells]
+        self._lower, self._upper = np.array(ranges, dtype=float).T
+        self._integrality = np.full(len(columns), 1 if len(columns) <= MOST_INTEGERS else 0)
+        self._seen: list[np.ndarray] = []
+
+    def is_feasible(self) -> bool:
+        return self._solve(np.zeros(self._matrix.shape[1]), self._lower, self._upper) is not None
+
+    def narrowed(self) -> list[Narrowed]:
+        return [
+            Narrowed(self._cells[row], limit, *self._interval(row))
+            for row, limit in self._protected
+            if not (self._can_be(row, 1) and self._can_be(row, limit - 1))
+        ]
+
+    def _can_be(self, row: int, value: int) -> bool:
+        if any(abs(sums[row] - value) < 1e-6 for sums in self._seen):
+            return True
+        lower, upper = self._lower.copy(), self._upper.copy()
+        lower[row] = upper[row] = value
+        return self._solve(np.zeros(self._matrix.shape[1]), lower, upper) is not None
+
+    def _interval(self, row: int) -> tuple[int | None, int | None]:
+        objective = self._matrix[[row], :].toarray().ravel()
+        lowest, highest = (self._solve(sign * objective, self._lower, self._upper) for sign in (1, -1))
+        return (
+            None if lowest is None else int(np.ceil(lowest[row] - 1e-6)),
+            None if highest is None else int(np.floor(highest[row] + 1e-6)),
+        )
+
+    def _solve(self, objective: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray | None:
+        """Return the sums of a solution; None if there is none, or none was found within the limits (fail closed)."""
+        found = milp(
+            objective,
+            integrality=self._integrality,
+            bounds=Bounds(0, np.inf),
+            constraints=LinearConstraint(self._matrix, lower, upper),
+            options={"node_limit": NODES},
+        )
+        if found.x is None or found.status not in (0, 1):
+            return None
+        sums = np.asarray(self._matrix @ found.x)
+        self._seen.append(sums)
+        return sums

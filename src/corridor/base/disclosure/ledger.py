@@ -1,0 +1,205 @@
+"""The suppression ledger: what partners were told, and whether the next figure would give a withheld one away."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from corridor.base.disclosure.cells import Cell
+from corridor.base.disclosure.feasible import Statement, TooManyAtoms, narrowed
+from corridor.base.disclosure.overlap import Figure, FigureIndex, components
+
+__all__ = ["Breach", "Ledger", "Scope"]
+
+DEFAULT_LIMIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A withheld figure that the release would narrow. It holds bounds of it: keep it on the sender's side.
+
+    Parameters
+    ----------
+    cell : Cell
+        The withheld figure.
+    limit : int
+        It must keep its whole range, 1 to `limit` - 1.
+    lower, upper : int or None, cases
+        What a reader could work out, where it was computed.
+    reason : str
+        ``narrowed``; ``contradiction`` if the new figures and those that stand cannot all be true (send the revisions
+        together); ``too-large`` if the linked figures are too many to judge.
+    """
+
+    cell: Cell
+    limit: int
+    lower: int | None
+    upper: int | None
+    reason: Literal["narrowed", "contradiction", "too-large"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where figures may lie that share cases with a release: a narrow key for a database query.
+
+    Select the cells of `disease` whose place is `country` or begins with ``country-``, whose period starts before
+    `end` and ends after `start`.
+    """
+
+    disease: str
+    country: str
+    start: date
+    end: date
+
+
+class Ledger:
+    """Figures that partners know, in the order of their release.
+
+    Parameters
+    ----------
+    batches : iterable of iterables of Cell
+        What was released, oldest first; cells that left together (one envelope) form one batch.
+    default_limit : int
+        Limit of a withheld cell that names no rule.
+
+    Notes
+    -----
+    One ledger holds what went to every partner under every agreement, since partners talk to each other.
+    """
+
+    def __init__(self, batches: Iterable[Iterable[Cell]] = (), *, default_limit: int = DEFAULT_LIMIT) -> None:
+        self._default_limit = default_limit
+        self._index = FigureIndex()
+        self._history: dict[Figure, list[Statement]] = {}
+        self._withheld: set[Figure] = set()
+        self._moment = 0
+        for batch in batches:
+            self.add(batch)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The latest cell of every figure."""
+        return [statements[-1].cell for statements in self._history.values()]
+
+    def knows(self, cell: Cell) -> bool:
+        """Say whether this very cell is the last that was told of its figure."""
+        told = self._history.get(cell.figure)
+        return told is not None and _same(told[-1].cell, cell)
+
+    def add(self, cells: Iterable[Cell]) -> None:
+        """Record a release, whether or not it was checked; a repeated cell changes nothing."""
+        for cell in self._news(cells):
+            self._history.setdefault(cell.figure, []).append(Statement(self._moment, cell))
+            self._index.add(cell.figure)
+            if cell.value is None:
+                self._withheld.add(cell.figure)
+        self._moment += 1
+
+    def check(self, cells: Iterable[Cell]) -> list[Breach]:
+        """Return the withheld figures that this release would narrow; an empty list means that it may go.
+
+        Parameters
+        ----------
+        cells : iterable of Cell
+            All figures of one envelope, shown and withheld: they are judged together.
+        """
+        news = {cell.figure: cell for cell in self._news(cells)}
+        withheld = {figure for figure, cell in news.items() if cell.value is None}
+        if not withheld and not self._withheld:
+            return []
+        breaches: list[Breach] = []
+        for component in components(news, (self._index, FigureIndex(news))):
+            if len(component) > 1 and any(figure in withheld or figure in self._withheld for figure in component):
+                breaches += self._judge(component, news)
+        return breaches
+
+    def releasable(self, cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
+        """Part a release into the cells that may go together now, and those that wait.
+
+        Withheld cells come first, then the shown ones from the finest to the widest: where figures cannot all go, the
+        totals wait. What waits is offered again with the next release.
+        """
+        offered = list(cells)
+        if not self.check(offered):
+            return offered, []
+        going: list[Cell] = []
+        waiting: list[Cell] = []
+        for group in self._linked(offered):
+            go, wait = self._part(group)
+            going += go
+            waiting += wait
+        return going, waiting
+
+    @staticmethod
+    def relevant(cells: Iterable[Cell], fetch: Callable[[Scope], Iterable[Iterable[Cell]]]) -> "Ledger":
+        """Return a ledger of all that may bear on a release, read by few narrow queries.
+
+        Parameters
+        ----------
+        cells : iterable of Cell
+            The release.
+        fetch : callable of Scope to batches of Cell, oldest first
+            Reads the stored cells of a scope. It is called again with a longer period as long as what came reaches
+            beyond the period asked for (a month meets weeks, a week meets months).
+        """
+        widest: dict[tuple[str, str], tuple[date, date]] = {}
+        for cell in cells:
+            key = (cell.disease, cell.place.partition("-")[0])
+            start, end = widest.get(key, (cell.period_start, cell.period_end))
+            widest[key] = (min(start, cell.period_start), max(end, cell.period_end))
+        ledger = Ledger()
+        for (disease, country), (start, end) in sorted(widest.items()):
+            for batch in _closure(Scope(disease, country, start, end), fetch):
+                ledger.add(batch)
+        return ledger
+
+    def _news(self, cells: Iterable[Cell]) -> list[Cell]:
+        last = {cell.figure: cell for cell in cells}
+        return [cell for cell in last.values() if not self.knows(cell)]
+
+    def _judge(self, component: list[Figure], news: dict[Figure, Cell]) -> list[Breach]:
+        statements = [statement for figure in component for statement in self._history.get(figure, ())]
+        statements += [Statement(self._moment, news[figure]) for figure in component if figure in news]
+        statements.sort(key=lambda statement: statement.moment)
+        first = next(statement.cell for statement in statements if statement.cell.value is None)
+        try:
+            found = narrowed(statements, default_limit=self._default_limit)
+        except TooManyAtoms:
+            return [Breach(first, self._default_limit, None, None, "too-large")]
+        if found is None:
+            return [Breach(first, self._default_limit, None, None, "contradiction")]
+        return [Breach(each.cell, each.limit, each.lower, each.upper, "narrowed") for each in found]
+
+    def _linked(self, cells: Sequence[Cell]) -> list[list[Cell]]:
+        by_figure = {cell.figure: cell for cell in cells}
+        groups = components(by_figure, (self._index, FigureIndex(by_figure)))
+        return [[by_figure[figure] for figure in group if figure in by_figure] for group in groups]
+
+    def _part(self, group: list[Cell]) -> tuple[list[Cell], list[Cell]]:
+        if not self.check(group):
+            return group, []
+        going: list[Cell] = []
+        waiting: list[Cell] = []
+        for cell in sorted(group, key=_from_fine_to_wide):
+            (waiting if self.check([*going, cell]) else going).append(cell)
+        return going, waiting
+
+
+def _same(one: Cell, other: Cell) -> bool:
+    return (one.value, one.withheld) == (other.value, other.withheld)
+
+
+def _from_fine_to_wide(cell: Cell) -> tuple[bool, int, int, int]:
+    days = (cell.period_end - cell.period_start).days
+    return (cell.value is not None, -cell.stratum.count(":"), -cell.place.count("-"), days)
+
+
+def _closure(scope: Scope, fetch: Callable[[Scope], Iterable[Iterable[Cell]]]) -> list[list[Cell]]:
+    while True:
+        batches = [list(batch) for batch in fetch(scope)]
+        starts = [cell.period_start for batch in batches for cell in batch]
+        ends = [cell.period_end for batch in batches for cell in batch]
+        wider = Scope(scope.disease, scope.country, min([scope.start, *starts]), max([scope.end, *ends]))
+        if wider == scope:
+            return batches
+        scope = wider
