@@ -134,3 +134,14 @@ def read_token(token: bytes, *, typ: str, keys: Mapping[str, bytes]) -> SignedTo
     if not verify(keys[kid], signature, token[: -len(tail) - 1]):
         raise BadSignature("the signature does not belong to these bytes")
     return SignedToken(payload=payload, kid=kid, hash=hashlib.sha256(token).hexdigest())
+
+
+def key_of(token: bytes) -> str:
+    """Return the thumbprint that a token names as its key; whether that key signed it is for `read_token` to say.
+
+    Raises
+    ------
+    Malformed
+        If the token has no header of the one form.
+    """
+    return _read_header(token.partition(b".")[0].decode("ascii", "replace"))[1]
