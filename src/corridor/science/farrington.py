@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from corridor.science.alarms import Alarms
 from corridor.science.baselines import Baselines, classic_baselines, flexible_baselines
@@ -129,7 +129,7 @@ def farrington_flexible(
         reweight=bool(reweight),
         weights_threshold=float(weights_threshold),
         alpha=float(alpha),
-        z=float(stats.norm.isf(alpha)),
+        z=float(-special.ndtri(alpha)),
         power=_POWERS[power],
         rule=_RULES[threshold],
         trend=bool(trend),
@@ -200,7 +200,7 @@ def farrington(
         reweight=bool(reweight),
         weights_threshold=float(weights_threshold),
         alpha=float(alpha),
-        z=float(stats.norm.isf(alpha / 2)),
+        z=float(-special.ndtri(alpha / 2)),
         power=_POWERS[power],
         rule=_RULES["delta"],
         trend=bool(trend),
@@ -284,5 +284,5 @@ def _critical_t(trend_p: float, baselines: Baselines) -> NDArray[np.float64]:
     if trend_p <= 0:
         return np.full(most, np.inf)
     critical = np.full(most, np.inf)
-    critical[1:] = stats.t.isf(trend_p / 2, np.arange(1, most))
+    critical[1:] = -special.stdtrit(np.arange(1, most), trend_p / 2)
     return critical

@@ -1,0 +1,118 @@
+"""The command ``corridor``: science on files at once, commands of the node through their one door, `cli.node`."""
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NoReturn
+
+import click
+
+from corridor.base.errors import UserFault, WrongUsage
+
+__all__ = ["corridor", "main"]
+
+_SCIENCE = {
+    "detect": ("corridor.cli.detection", "detect", "Find unusual rises in a table of counts."),
+    "evidence": ("corridor.cli.evidence", "evidence", "Check what a log proves, without a node."),
+}
+"""Commands that need no node: module, name in it, and the line that help shows without loading the module."""
+
+_WITHOUT_DJANGO = "Commands of a node need the extra 'server': pip install 'health-corridor[server]'."
+
+
+class NoServerExtra(WrongUsage):
+    """A command of the node was called where the extra ``server`` is not installed."""
+
+    code = "no-server-extra"
+
+
+class _Corridor(click.Group):
+    """A group that loads a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, those of the node only where they can run."""
+        return sorted([*_science_commands(), *_node_commands()])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by name, or None."""
+        if cmd_name in _science_commands():
+            module, name, _ = _SCIENCE[cmd_name]
+            found: click.Command = getattr(import_module(module), name)
+            return found
+        if not _has_django():
+            return None
+        return _node_commands().get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say how to get the commands of a node where they are not installed."""
+        if args and args[0] not in _science_commands() and not _has_django() and not args[0].startswith("-"):
+            raise NoServerExtra(f"there is no command {args[0]!r} here. {_WITHOUT_DJANGO}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List science commands, then those of the node."""
+        with formatter.section("Commands on files"):
+            formatter.write_dl([(name, _SCIENCE[name][2]) for name in _science_commands()])
+        try:
+            node = _node_commands()
+        except UserFault as fault:
+            # A home with faulty settings must not keep anyone from reading the help.
+            formatter.write_paragraph()
+            formatter.write_text(f"Commands of a node cannot be listed: {fault}")
+            return
+        if node:
+            with formatter.section("Commands of a node"):
+                formatter.write_dl([(name, command.get_short_help_str(90)) for name, command in sorted(node.items())])
+        else:
+            formatter.write_paragraph()
+            formatter.write_text(_WITHOUT_DJANGO)
+
+
+@click.group(cls=_Corridor)
+@click.version_option(version=None, package_name="health-corridor", prog_name="corridor")
+def corridor() -> None:
+    """Work with a health corridor: judge counts, run a node, prove what crossed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 a fault of ours, else the code of the user's fault."""
+    try:
+        corridor.main(args=None if arguments is None else list(arguments), prog_name="corridor")
+    except UserFault as fault:
+        _fail(f"error [{fault.code}]: {fault}", fault.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe went away; Python must not complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as fault:
+        if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+            where = f" ({fault.filename})" if fault.filename else ""
+            _fail(f"error [disk-full]: nothing can be written any more{where}. Free space and repeat the command.", 3)
+        raise
+    sys.exit(0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    click.echo(text, err=True)
+    sys.exit(code)
+
+
+def _science_commands() -> list[str]:
+    return [name for name, (module, _, _) in _SCIENCE.items() if find_spec(module) is not None]
+
+
+def _has_django() -> bool:
+    return find_spec("django") is not None
+
+
+def _node_commands() -> dict[str, click.Command]:
+    if not _has_django():
+        return {}
+    from corridor.cli import node
+
+    return node.commands()
