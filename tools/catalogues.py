@@ -57,7 +57,7 @@ SCRIPTS = {"zh_Hans": ("CJK",), "ru": ("CYRILLIC",), "ur": ("ARABIC",)}
 ARABIC_NOT_URDU = {"\u064a": "\u06cc", "\u0643": "\u06a9", "\u0647": "\u06c1", "\u0649": "\u06cc"}
 """Letters of Arabic that look like letters of Urdu and break search and joining."""
 
-PLACEHOLDER = re.compile(r"%\((\w+)\)([#0\- +]*[\d.]*[a-zA-Z])|\{(\w*)\}")
+PLACEHOLDER = re.compile(r"%\(\w+\)[#0\- +]*[\d.]*[a-zA-Z]|%[ds]|\{\w*\}")
 TAG = re.compile(r"</?[a-z]+[^>]*>")
 CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 CHANGING_HEADERS = (
@@ -213,7 +213,7 @@ def compile_command() -> int:
 
 def check_command(names: Iterable[str]) -> int:
     """Print every fault of the catalogues of the named apps; the exit code says whether there was one."""
-    found = [fault for app in chosen(names) for fault in faults(app)]
+    found = [fault for app in chosen(names) for fault in faults(app)] + disagreements()
     print("\n".join([*found, f"{len(found)} faults in the catalogues"]))
     return 1 if found else 0
 
@@ -222,6 +222,19 @@ def faults(app: App) -> list[str]:
     """Return what is wrong with the catalogues of an app, one line each; empty when all is well."""
     allowed = allowances()
     return [fault for language in LANGUAGES for fault in _faults_in(app, language, allowed)]
+
+
+def disagreements(names: Iterable[str] = ()) -> list[str]:
+    """Return texts that two apps translate differently: Django shows one of them everywhere."""
+    found = []
+    for language in LANGUAGES:
+        seen: dict[Key, tuple[str, list[str]]] = {}
+        for app in chosen(names):
+            for key, message in _known(app, language).items():
+                first, strings = seen.setdefault(key, (app.name, _strings(message)))
+                if strings[0] != _strings(message)[0]:
+                    found.append(f"{first} and {app.name} {language}: translated differently: {key[1]!r}")
+    return found
 
 
 def allowances(path: Path = ALLOWED) -> dict[str, Allowed]:

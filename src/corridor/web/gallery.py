@@ -135,7 +135,7 @@ def sample_chart(request: HttpRequest, *, span: str = "half") -> charts.ChartFra
         request=request,
         simulated=True,
         span="full" if span == "full" else "half",
-        note=_("own reports · 96% of 212 sites"),
+        note=_("own reports from 204 of 212 sites"),
     )
 
 
