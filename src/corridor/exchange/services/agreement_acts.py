@@ -59,7 +59,9 @@ SIGN = "exchange.sign-agreement"
 RESUME = "exchange.resume-agreement"
 TERMINATE = "exchange.terminate-agreement"
 
-_STATEMENTS: Mapping[Kind, type[Message]] = {
+_Stated = type[AgreementActivation | AgreementResumption | AgreementSuspension | AgreementTermination]
+
+_STATEMENTS: Mapping[Kind, _Stated] = {
     Kind.ACTIVATION: AgreementActivation,
     Kind.SUSPENSION: AgreementSuspension,
     Kind.RESUMPTION: AgreementResumption,

@@ -1,33 +1,32 @@
-"""What parties stated about agreements: stored, replayed into a state, applied when it arrives. Nothing is sent from here."""
+"""What parties stated about agreements: stored, replayed into a state, applied on arrival. Sends nothing."""
 
 from __future__ import annotations
 
-import base64
-import json
 from datetime import datetime
-from functools import lru_cache
 
 from corridor.base.errors import InputFault
 from corridor.exchange.messages import AgreementProposal
 from corridor.exchange.models import Agreement as AgreementRow
-from corridor.exchange.models import AgreementSignature, AgreementStatement, Crossing, LogTree
-from corridor.exchange.registry import ChannelView
+from corridor.exchange.models import AgreementSignature, AgreementStatement, LogTree
+from corridor.exchange.queries.lives import (
+    NoSuchAgreement,
+    channel_view,
+    document_of,
+    find,
+    replay_of,
+    state_at,
+    statements_of,
+)
 from corridor.exchange.rules.agreement import (
     AMENDABLE,
-    Agreement,
-    Channel,
     Kind,
     Place,
-    Recorded,
-    Replay,
     State,
     Statement,
     UnsignedStatement,
-    channel_members,
     parse_statement,
     place_of,
     read_agreement,
-    replay,
     verify_statement,
 )
 from corridor.exchange.rules.canonical import unb64
@@ -35,46 +34,29 @@ from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.services import log
 from corridor.exchange.services.partners import valid_cards
 
-
-class NoSuchAgreement(InputFault):
-    """No agreement of that hash lies here."""
-
-    code = "no-such-agreement"
+__all__ = [
+    "AmendmentUnfit",
+    "NoSuchAgreement",
+    "accept_proposal",
+    "apply_statement",
+    "channel_view",
+    "document_of",
+    "find",
+    "lock",
+    "record_statement",
+    "refresh",
+    "replay_of",
+    "state_at",
+    "statements_of",
+    "store",
+    "tick",
+]
 
 
 class AmendmentUnfit(InputFault):
     """An amendment does not fit the agreement that it names."""
 
     code = "amendment-unfit"
-
-
-@lru_cache(maxsize=256)
-def _document(hash_: str, document: bytes) -> Agreement:
-    del hash_  # the key under which the parsed document is found again
-    return read_agreement(document)
-
-
-def document_of(row: AgreementRow) -> Agreement:
-    """Return the parsed document of `row`."""
-    return _document(row.hash, bytes(row.document))
-
-
-def find(hash_: str) -> AgreementRow:
-    """Return the agreement whose hash begins with `hash_` (at least 6 digits).
-
-    Raises
-    ------
-    NoSuchAgreement
-        If none or more than one does.
-    """
-    rows = list(AgreementRow.objects.filter(hash__startswith=hash_)[:2]) if len(hash_) >= 6 else []
-    if len(rows) != 1:
-        found = "more than one" if rows else "none"
-        raise NoSuchAgreement(
-            f"expected the hash of one agreement (6 digits or more), found {found} for {hash_!r}. "
-            "`corridor agreement list` shows the hashes."
-        )
-    return rows[0]
 
 
 def lock(hash_: str) -> AgreementRow:
@@ -88,39 +70,6 @@ def lock(hash_: str) -> AgreementRow:
     if row is None:
         raise NoSuchAgreement(f"no agreement {hash_[:12]}… lies here")
     return row
-
-
-def replay_of(row: AgreementRow) -> Replay:
-    """Return the life of an agreement, replayed from every statement that this node recorded."""
-    records = [
-        Recorded(parse_statement(bytes(signed)), recorded_at)
-        for signed, recorded_at in AgreementStatement.objects.filter(agreement=row)
-        .order_by("pk")
-        .values_list("signed", "recorded_at")
-    ]
-    records += _refused_statements(row, known={record.statement.hash for record in records})
-    records.sort(key=lambda record: record.recorded_at)
-    return replay(
-        document_of(row),
-        records,
-        is_proposed=row.state != State.DRAFT,
-        superseded_at=_superseded_at(row),
-    )
-
-
-def state_at(row: AgreementRow, now: datetime) -> State:
-    """Return the state of an agreement at `now`."""
-    return replay_of(row).life.state(now)
-
-
-def channel_view(document: Agreement, channel: Channel, *, own: str) -> ChannelView:
-    """Return a channel as pillars see it, with the partners to which this node may send on it."""
-    return ChannelView(
-        agreement=document.hash,
-        title=document.title_in("en"),
-        channel=channel_members(channel),
-        partners=tuple(sorted(channel.receivers - {own})) if own in channel.senders else (),
-    )
 
 
 def store(document: bytes, *, state: State, now: datetime, is_one_person: bool = False) -> AgreementRow:
@@ -139,7 +88,7 @@ def store(document: bytes, *, state: State, now: datetime, is_one_person: bool =
         old = AgreementRow.objects.filter(hash=agreement.supersedes).first()
         if old is None or document_of(old).nodes != agreement.nodes:
             raise AmendmentUnfit(
-                f"the amendment supersedes {agreement.supersedes[:12]}…, which is not an agreement of the same parties here. "
+                f"the amendment supersedes {agreement.supersedes[:12]}…, no agreement of the same parties here. "
                 "Draft it from the version in force, or propose a new agreement."
             )
         first_version = old.first_version
@@ -228,15 +177,6 @@ def apply_statement(signed: bytes, *, from_node: str, now: datetime) -> State:
     return refresh(row, now=now)
 
 
-def statements_of(row: AgreementRow, party: str) -> list[Statement]:
-    """Return a party's statements about an agreement in their sequence."""
-    rows = AgreementStatement.objects.filter(agreement=row, node_id=party).order_by("sequence")
-    known = [parse_statement(bytes(signed)) for signed in rows.values_list("signed", flat=True)]
-    hashes = {statement.hash for statement in known}
-    refused = [record.statement for record in _refused_statements(row, known=hashes) if record.statement.party == party]
-    return sorted([*known, *refused], key=lambda statement: statement.sequence)
-
-
 def record_statement(row: AgreementRow, statement: Statement, *, now: datetime) -> None:
     """Store a statement with its log leaf; a signature of the document is kept as such too."""
     AgreementStatement.objects.create(
@@ -306,16 +246,6 @@ def tick(*, now: datetime) -> int:
     return changed
 
 
-def _superseded_at(row: AgreementRow) -> datetime | None:
-    """Return when an amendment that all parties signed took the place of `row`."""
-    moments = []
-    for amendment in AgreementRow.objects.filter(supersedes=row.hash).exclude(state=State.DRAFT):
-        life = replay_of(amendment).life
-        if life.complete_at is not None:
-            moments.append(max(life.complete_at, amendment.start_at))
-    return min(moments, default=None)
-
-
 def _check_signed(row: AgreementRow, statement: Statement) -> None:
     """Raise unless one of the party's cards that count now signed the statement."""
     for card in reversed(valid_cards(statement.party)):
@@ -325,29 +255,3 @@ def _check_signed(row: AgreementRow, statement: Statement) -> None:
             continue
         return
     raise Refused(Reason.BAD_SIGNATURE)
-
-
-def _refused_statements(row: AgreementRow, *, known: set[str]) -> list[Recorded]:
-    """Return statements that the state forbade when they came.
-
-    Their effect was refused, but their number in the party's sequence is used up: without them every later statement of
-    that party would wait for ever. They are read from the refused envelopes, which are never pruned.
-    """
-    rows = Crossing.objects.filter(
-        direction=Crossing.Direction.IN, agreement_hash=row.hash, reason=Reason.FORBIDDEN_TRANSITION
-    )
-    records = []
-    for token, recorded_at in rows.order_by("pk").values_list("token", "recorded_at"):
-        statement = _statement_in(bytes(token))
-        if statement is not None and statement.hash not in known:
-            known.add(statement.hash)
-            records.append(Recorded(statement, recorded_at))
-    return records
-
-
-def _statement_in(token: bytes) -> Statement | None:
-    """Return the statement in a stored envelope, whose signature was verified when it came."""
-    payload = token.split(b".")[1]
-    body = json.loads(json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))["body"])
-    spelled = body.get("statement") or body.get("signature")
-    return parse_statement(unb64(spelled)) if spelled else None

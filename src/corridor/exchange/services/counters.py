@@ -44,7 +44,7 @@ class _Touched:
 
 
 def complete(state: GateState, *, header: Header, message: Message, document: Agreement, now: datetime) -> GateState:
-    """Return `state` with what the counters and the release ledger say about `message`; nothing is written but empty counters.
+    """Return `state` with what the counters and the release ledger say about `message`; writes empty counters at most.
 
     The numbers include the persons of the body. Judging one envelope again counts nobody twice.
     """
@@ -63,7 +63,7 @@ def complete(state: GateState, *, header: Header, message: Message, document: Ag
 
 
 def record(header: Header, message: Message, *, document: Agreement, crossing: Crossing | None, now: datetime) -> None:
-    """Enter a body that crosses into the counters and the release ledger, in the transaction of its outbox or inbox row.
+    """Enter a body that crosses into counters and release ledger, in the transaction of its outbox or inbox row.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def record(header: Header, message: Message, *, document: Agreement, crossing: C
 
 @write("exchange.retire_counters")
 def retire(*, actor: System, now: datetime) -> int:
-    """Destroy the keys and tags of years that are over everywhere; the totals stay. Return how many counters that were."""
+    """Destroy keys and tags of years that are over everywhere; totals stay. Return how many counters that were."""
     del actor
     # A day later the year is over west of Greenwich too.
     over = ExportCounter.objects.filter(year__lt=(now - timedelta(days=1)).year)
@@ -173,7 +173,7 @@ def _tags(header: Header, message: Message, *, key: bytes) -> Iterable[bytes]:
 
 
 def _year_key(row: ExportCounter) -> bytes | None:
-    """Return the counter's key, made at its first use; None if it was lost, since a new one would count everybody again."""
+    """Return the counter's key, made at its first use; None if it was lost: a new one would count everybody again."""
     home, name = keystore.home(), _key_name(row)
     try:
         return keystore.body_key(home, name)

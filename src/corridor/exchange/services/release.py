@@ -20,8 +20,8 @@ from corridor.exchange.rules.envelope import Header
 def unreleasable(message: Message, *, header: Header) -> int:
     """Return how many withheld cells the release of `message` would give away.
 
-    An envelope whose cells are in the ledger already is not judged again: it was released when it was queued, and a later
-    revision of its figures must not make it look like a step back.
+    An envelope whose cells are in the ledger already is not judged again: it was released when it was queued, and a
+    later revision of its figures must not make it look like a step back.
     """
     cells = message.cells()
     if not cells or ReleasedCell.objects.filter(crossing__envelope_id=header.id).exists():
