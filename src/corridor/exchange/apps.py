@@ -1,6 +1,27 @@
-"""Wiring of the exchange."""
+"""Wiring of the exchange: roles and permissions, control messages, approvals, the audit leaf, what recurs."""
+
+from datetime import timedelta
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+SEE = ("exchange.see_crossings", "exchange.see_partners", "exchange.see_agreements")
+GRANTS = {
+    "officer": (
+        *SEE,
+        "exchange.sign_agreement",
+        "exchange.pin_partner",
+        "exchange.restore",
+        "exchange.confirm_restore",
+        "exchange.close_dispute",
+        "exchange.retry",
+    ),
+    "epidemiologist": SEE,
+    "steward": (*SEE, "exchange.retry", "exchange.delete_body"),
+    "auditor": SEE,
+    "administrator": ("exchange.see_partners", "exchange.manage_node"),
+}
+"""Which role may do what; the officer's steps that need two persons go through approvals."""
 
 
 class ExchangeConfig(AppConfig):
@@ -9,4 +30,21 @@ class ExchangeConfig(AppConfig):
     name = "corridor.exchange"
     label = "exchange"
     default_auto_field = "django.db.models.BigAutoField"
-    verbose_name = "Exchange"
+    verbose_name = _("Exchange")
+
+    def ready(self) -> None:
+        """Announce what other apps ask for by name."""
+        from corridor.accounts.roles import grant
+        from corridor.accounts.transactions import on_audit
+        from corridor.exchange import handlers, tasks
+        from corridor.exchange.services import agreement_acts, log, partners, restore
+        from corridor.jobs.registry import every
+
+        for role, permissions in GRANTS.items():
+            grant(role, *permissions)
+        handlers.register()
+        partners.register_approvals()
+        restore.register_approvals()
+        agreement_acts.register_approvals()
+        on_audit(log.append_audit)
+        every(timedelta(hours=1), kind=tasks.HOURLY)

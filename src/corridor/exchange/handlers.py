@@ -50,6 +50,7 @@ HANDLERS: dict[type[messages.Message], Callable[..., None]] = {
     messages.CheckpointForward: _each(lambda m, node, now: swaps.accept_forward(m, from_node=node, now=now)),
     messages.ConsistencyProofNotice: _each(lambda m, node, now: swaps.accept_proof(m, from_node=node, now=now)),
     messages.RestoreNotice: _each(lambda m, node, now: restore.accept_notice(m, from_node=node, now=now)),
+    messages.ReturnedCrossing: _each(lambda m, node, now: restore.accept_returned(m, from_node=node, now=now)),
 }
 """Who handles each control message."""
 

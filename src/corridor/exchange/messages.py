@@ -233,6 +233,14 @@ class RestoreNotice(Message):
     lost: Annotated[tuple[str, ...], Field(max_length=10_000), FieldClass(DataClass.PUBLIC)]
 
 
+class ReturnedCrossing(Message):
+    """An envelope of the recipient's own that it lost with its backup, and the receipt that the sender had given for it."""
+
+    schema_name: ClassVar[str] = "exchange.returned"
+    token: _Text
+    receipt: _Text
+
+
 CONTROL_MESSAGES: tuple[type[Message], ...] = (
     CardAnnouncement,
     KeyRevocationNotice,
@@ -245,5 +253,6 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     CheckpointForward,
     ConsistencyProofNotice,
     RestoreNotice,
+    ReturnedCrossing,
 )
 """Every control message: passes between pinned peers without an agreement, logged."""

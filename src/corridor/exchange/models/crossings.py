@@ -42,6 +42,8 @@ class Crossing(models.Model):
     token_hash = models.CharField(max_length=64)
     token = models.BinaryField()
     receipt = models.BinaryField(default=b"")
+    # The receipt that a partner gave before it came back from a backup without what it receipted.
+    lost_receipt = models.BinaryField(default=b"")
     # The leaf of this node's log that records it.
     tree = models.ForeignKey("exchange.LogTree", on_delete=models.PROTECT, related_name="crossings")
     leaf_index = models.PositiveBigIntegerField()

@@ -61,6 +61,10 @@ class Partner(models.Model):
     clock_offset_seconds = models.FloatField(null=True, blank=True)
     # After each start, and until the partner has shown which of our checkpoints it holds, this is null.
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    # A restore that the partner told of and an officer of this node has not yet confirmed.
+    restore_epoch = models.PositiveIntegerField(null=True, blank=True)
+    restore_notice = models.BinaryField(default=b"")
+    restore_told_at = models.DateTimeField(null=True, blank=True)
     swapped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -254,3 +254,24 @@ def halt(reason: str, *, now: datetime) -> None:
         Node.objects.exclude(state=Node.State.HALTED).update(
             state=Node.State.HALTED, state_reason=reason[:2000], state_since_at=now
         )
+
+
+@write("exchange.write_audit_roots")
+def write_audit_roots(*, actor: Actor, now: datetime) -> int:
+    """Write the root of the audit trail's tree into every agreement's log, once a day; return how many logs got one."""
+    del actor
+    node = log.own_node()
+    heads = LogTree.objects.filter(kind=LogTree.Kind.AGREEMENT, epoch=node.epoch)
+    due = [head.subject for head in heads if head.audit_root_on != now.date()]
+    if not due or node.state != Node.State.RUNNING:
+        return 0
+    trees = [log.lock_tree(LogTree.Kind.AGREEMENT, subject=subject, now=now) for subject in sorted(due)]
+    audit = log.lock_tree(LogTree.Kind.AUDIT, subject="", now=now)
+    root = note.open_note(sign(audit, now=now), keys={node.node_id: keystore.own_keys().log.public}).text.splitlines()[
+        2
+    ]
+    for head in trees:
+        log.append(head, [log.record("audit_root", now=now, root=root)])
+        LogTree.objects.filter(pk=head.pk).update(audit_root_on=now.date())
+    note_detail(trees=len(due))
+    return len(due)

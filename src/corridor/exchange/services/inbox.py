@@ -19,6 +19,7 @@ from corridor.base.errors import CorridorError, UserFault
 from corridor.exchange import keystore, registry
 from corridor.exchange.messages import MalformedMessage, Message
 from corridor.exchange.models import Crossing, LogTree
+from corridor.exchange.rules.canonical import sha256_hex
 from corridor.exchange.rules.envelope import Header, Unpacked, check_ciphertext, unpack
 from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.rules.receipt import Receipt, make_receipt
@@ -228,7 +229,8 @@ class _Receiver:
         return fresh, replies
 
     def _take_batch(self, items: list[_Item], *, forced: Ruling | None = None) -> dict[int, Reply]:
-        judged = list(self._judge(items, forced=forced))
+        gate = Gatekeeper(own_id=self.own_id, now=self.now)
+        judged = list(self._judge(items, gate, forced=forced))
         replies = {
             each.item.place: Reply("deferred", reason=each.ruling.reason) for each in judged if each.ruling.is_retry
         }
@@ -238,11 +240,12 @@ class _Receiver:
             by_tree[log.tree_of(each.ruling.first_version, partner=self.actor.node_id)].append(each)
         for (kind, subject), group in sorted(by_tree.items()):
             replies.update(self._write(group, head=log.lock_tree(kind, subject=subject, now=self.now)))
-        self._handle([each for each in final if each.ruling.is_allowed])
+        allowed = [each for each in final if each.ruling.is_allowed]
+        gate.note_received([(each.item.header, each.message) for each in allowed if each.message is not None])
+        self._handle(allowed)
         return replies
 
-    def _judge(self, items: list[_Item], *, forced: Ruling | None) -> Iterator[_Judged]:
-        gate = Gatekeeper(own_id=self.own_id, now=self.now)
+    def _judge(self, items: list[_Item], gate: Gatekeeper, *, forced: Ruling | None) -> Iterator[_Judged]:
         taken = set(
             Crossing.objects.filter(
                 direction=Crossing.Direction.IN,
@@ -331,6 +334,7 @@ class _Receiver:
                     each.item.unpacked.token_hash,
                     each.item.posted.token,
                     receipt,
+                    b"",
                     head.pk,
                     leaf.index,
                     bulk.moment(each.item.header.created_at),
@@ -388,6 +392,7 @@ _COLUMNS = (
     "token_hash",
     "token",
     "receipt",
+    "lost_receipt",
     "tree",
     "leaf_index",
     "created_at",
@@ -400,6 +405,11 @@ _COLUMNS = (
 def _crossing_ids(from_node: str, envelope_ids: Sequence[str]) -> Mapping[str, int]:
     rows = Crossing.objects.filter(direction="in", from_node=from_node, envelope_id__in=envelope_ids)
     return dict(rows.exclude(reason=Reason.ID_REUSED).values_list("envelope_id", "pk"))
+
+
+def hash_of(token: bytes) -> str:
+    """Return the name of an envelope: SHA-256 of its bytes."""
+    return sha256_hex(token)
 
 
 def _open(item: _Item) -> bytes:

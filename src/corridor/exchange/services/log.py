@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from corridor.accounts.models import AuditEntry
 from corridor.base.errors import CorridorError
 from corridor.exchange.models import LogLeaf, LogTree, Node
 from corridor.exchange.rules import note, tree
-from corridor.exchange.rules.canonical import canonical, utc_text
+from corridor.exchange.rules.canonical import canonical, sha256_hex, utc_text
 from corridor.exchange.services import bulk
 from corridor.exchange.services.crash import crash_point
 
@@ -127,3 +129,22 @@ def append(head: LogTree, records: Sequence[bytes]) -> list[Leaf]:
         raise LogMismatch(f"the head of {head.origin} moved under its lock")
     head.size += len(records)
     return leaves
+
+
+def append_audit(entry: AuditEntry) -> None:
+    """Append the hash of a new entry of the audit trail to the private tree, in the transaction that made the entry."""
+    if not Node.objects.exists():
+        return
+    content = canonical(
+        {
+            "at": utc_text(entry.at),
+            "actor_kind": entry.actor_kind,
+            "actor": entry.actor,
+            "action": entry.action,
+            "subject": entry.subject,
+            "detail": json.dumps(entry.detail, sort_keys=True),
+            "outcome": entry.outcome,
+        }
+    )
+    head = lock_tree(LogTree.Kind.AUDIT, subject="", now=entry.at)
+    append(head, [record("audit", now=entry.at, entry=entry.pk, sha256=sha256_hex(content))])

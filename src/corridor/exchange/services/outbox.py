@@ -254,6 +254,16 @@ def _bury(rows: Sequence[OutboxEntry], *, now: datetime) -> list[OutboxEntry]:
     return [entry for entry in rows if entry not in dead]
 
 
+@write("exchange.give_up")
+def bury_old(*, actor: Actor, now: datetime) -> int:
+    """Set aside everything that has waited for seven days, whether or not its partner is tried; return how many."""
+    del actor
+    old = OutboxEntry.objects.filter(is_undeliverable=False, queued_at__lte=now - GIVE_UP_AFTER)
+    rows = list(old.order_by("id")[:1000])
+    _bury(rows, now=now)
+    return len(rows)
+
+
 def own_transport_keys(own_id: str) -> dict[str, bytes]:
     """Return every transport key that this node ever had, by thumbprint."""
     return {thumbprint(card.keys.transport): card.keys.transport for card in chain(own_id)}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from corridor.accounts.actors import Actor, actor_name
-from corridor.accounts.approvals import Outcome, ask
+from corridor.accounts.approvals import Outcome, ask, register_approval
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import InputFault, Refused, WrongUsage
@@ -411,3 +415,69 @@ def resume(node_id: str, *, actor: Actor, now: datetime) -> None:
 def keys_of(node_id: str) -> CardKeys:
     """Return the keys on the card of a node that is in use now."""
     return current_card(node_id).keys
+
+
+def register_approvals() -> None:
+    """Announce what two persons decide about partners."""
+    register_approval(PIN, permission="exchange.pin_partner", execute=pin, describe=_describe_pinning)
+    register_approval(CHANGE_URL, permission="exchange.pin_partner", execute=change_url, describe=_describe_url)
+
+
+def _describe_pinning(arguments: dict[str, Any]) -> str:
+    card = cards.read_card(unb64(arguments["document"]))
+    return _("Pin %(name)s (%(node)s) as a partner, fingerprint %(fingerprint)s") % {
+        "name": card.legal_entity,
+        "node": card.id,
+        "fingerprint": cards.fingerprint(card),
+    }
+
+
+def _describe_url(arguments: dict[str, Any]) -> str:
+    return _("Reach %(node)s at the address %(url)s from now on") % {
+        "node": arguments["node_id"],
+        "url": arguments["url"],
+    }
+
+
+def owners_of_transport_keys() -> dict[str, tuple[str, bytes]]:
+    """Return, by thumbprint, the pinned partner and the public key of every transport key that counts now."""
+    owners: dict[str, tuple[str, bytes]] = {}
+    for node_id in Partner.objects.exclude(state=Partner.State.REVOKED).values_list("node_id", flat=True):
+        owners |= {kid: (node_id, public) for kid, public in transport_keys(node_id).items()}
+    return owners
+
+
+def pinned_ids() -> list[str]:
+    """Return the partners with which anything is exchanged."""
+    return list(Partner.objects.filter(state=Partner.State.PINNED).values_list("node_id", flat=True))
+
+
+def callable_now(*, now: datetime) -> list[str]:
+    """Return the partners that may be called now: pinned, and their circuit closed."""
+    free = Q(circuit_open_until_at__isnull=True) | Q(circuit_open_until_at__lte=now)
+    return list(Partner.objects.filter(free, state=Partner.State.PINNED).values_list("node_id", flat=True))
+
+
+def is_confirmed(node_id: str) -> bool:
+    """Return whether the partner has shown, since this node started, what it holds."""
+    return Partner.objects.filter(node_id=node_id, confirmed_at__isnull=False).exists()
+
+
+def is_swap_due(node_id: str, *, every: timedelta, now: datetime) -> bool:
+    """Return whether checkpoints were last swapped with the partner longer than `every` ago, or never."""
+    return Partner.objects.filter(Q(swapped_at__isnull=True) | Q(swapped_at__lte=now - every), node_id=node_id).exists()
+
+
+def failures(node_id: str) -> int:
+    """Return how many attempts to reach the partner failed in a row."""
+    return Partner.objects.filter(node_id=node_id).values_list("failures", flat=True).first() or 0
+
+
+def url_of(node_id: str) -> str:
+    """Return the address at which a partner is called: the one that two persons of this node agreed to."""
+    return Partner.objects.values_list("url", flat=True).get(node_id=node_id)
+
+
+def transport_public_keys(node_id: str) -> list[bytes]:
+    """Return the public transport keys of a partner that count now."""
+    return list(transport_keys(node_id).values())

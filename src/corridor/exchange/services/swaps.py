@@ -1,0 +1,395 @@
+"""Swap checkpoints with peers: keep what they signed, demand that large extends small, and open a dispute where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from corridor.base.errors import CorridorError
+from corridor.exchange import keystore
+from corridor.exchange.messages import CheckpointForward, ConsistencyProofNotice
+from corridor.exchange.models import Agreement, CardVersion, Dispute, HeldByPeer, LogTree, Partner, PeerCheckpoint
+from corridor.exchange.rules import control, note, tree
+from corridor.exchange.rules.canonical import b64, unb64
+from corridor.exchange.rules.card import chain_of
+from corridor.exchange.rules.control import CheckpointStatement
+from corridor.exchange.rules.keys import thumbprint
+from corridor.exchange.rules.note import Checkpoint
+from corridor.exchange.rules.reasons import Reason, Refused
+from corridor.exchange.services import agreements, checkpoints, log
+from corridor.exchange.services.partners import chain, lock_partner, transport_keys
+
+MAX_SWAPS = 200
+_MAX_PROOF = 128
+
+
+class BeyondOurLog(CorridorError):
+    """A peer holds a checkpoint of ours that our log does not reach: this node came back from a backup.
+
+    Attributes
+    ----------
+    from_node : str
+        Who holds it.
+    checkpoint : Checkpoint
+        What we had signed.
+    """
+
+    code = "beyond-our-log"
+
+    def __init__(self, from_node: str, checkpoint: Checkpoint) -> None:
+        self.from_node, self.checkpoint = from_node, checkpoint
+        super().__init__(f"{from_node} holds a checkpoint of {checkpoint.origin} at {checkpoint.size} leaves")
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """What travels for one tree: a signed checkpoint statement, and the proof from the quoted checkpoint to the given one."""
+
+    statement: bytes
+    proof: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A checkpoint of a peer's tree as it came, with the proof beside it."""
+
+    peer: str
+    checkpoint: Checkpoint
+    statement: CheckpointStatement
+    proof: tuple[bytes, ...]
+    agreement_hash: str
+
+
+def shared_trees(peer: str) -> list[tuple[str, str]]:
+    """Return kind and subject of every tree that this node shares with `peer`: their agreements' and the partner's."""
+    own = log.own_node().node_id
+    subjects = {
+        row.first_version
+        for row in Agreement.objects.exclude(state="draft")
+        if {own, peer} <= agreements.document_of(row).nodes
+    }
+    return [(LogTree.Kind.AGREEMENT, subject) for subject in sorted(subjects)] + [(LogTree.Kind.PARTNER, peer)]
+
+
+def make(
+    peer: str, trees: Iterable[tuple[str, str]], *, nonce: str, now: datetime, is_signing: bool = True
+) -> list[Swap]:
+    """Return the swaps for `trees`, with new checkpoints signed and stored in this transaction.
+
+    Parameters
+    ----------
+    is_signing : bool
+        False only tells which checkpoints of the peer are held, and signs no checkpoint: for a node that starts.
+    """
+    node, partner = log.own_node(), Partner.objects.get(node_id=peer)
+    swaps = []
+    for kind, subject in sorted(set(trees)):
+        given, quoted, proof = _own_side(peer, kind, subject, now=now) if is_signing else (None, None, ())
+        theirs = subject if kind == LogTree.Kind.AGREEMENT else node.node_id
+        origin = note.log_origin(peer, kind=kind, subject=theirs, epoch=partner.epoch)
+        held = PeerCheckpoint.objects.filter(origin=origin, is_proved=True).order_by("size").last()
+        if given is None and held is None:
+            continue
+        statement = control.make_checkpoint_statement(
+            node=node.node_id,
+            to=peer,
+            at=now,
+            nonce=nonce,
+            key=keystore.own_keys().transport,
+            given=given,
+            quoted=quoted,
+            held=bytes(held.signed) if held else None,
+        )
+        swaps.append(Swap(statement, proof))
+    return swaps
+
+
+def _own_side(
+    peer: str, kind: str, subject: str, *, now: datetime
+) -> tuple[bytes | None, bytes | None, tuple[bytes, ...]]:
+    head = log.lock_tree(kind, subject=subject, now=now)
+    if head.size == 0:
+        return None, None, ()
+    given = checkpoints.sign(head, now=now)
+    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin).first()
+    if held is None:
+        return given, None, ()
+    proof: Sequence[bytes] = ()
+    if 0 < held.size < head.size:
+        proof = tree.consistency_proof(checkpoints.reader_of(head), held.size, head.size)
+    return given, bytes(held.signed), tuple(proof)
+
+
+def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, str]]:
+    """Take the swaps of an authenticated peer; return the trees, as this node calls them, that they are about.
+
+    Raises
+    ------
+    BeyondOurLog
+        If the peer holds a checkpoint of ours that our log does not reproduce.
+    """
+    own = log.own_node()
+    keys, shared = transport_keys(peer), set(shared_trees(peer))
+    about = []
+    for swap in swaps[:MAX_SWAPS]:
+        try:
+            statement = control.read_checkpoint_statement(swap.statement, keys=keys)
+        except CorridorError:
+            continue
+        if (statement.node, statement.to) != (peer, own.node_id):
+            continue
+        if statement.held is not None:
+            _peer_holds(peer, statement.held, now=now)
+        if statement.given is not None:
+            about += _take_given(peer, statement, swap.proof, shared=shared, now=now)
+    return about
+
+
+def _peer_holds(peer: str, signed: bytes, *, now: datetime) -> None:
+    node = log.own_node()
+    try:
+        checkpoint = control.read_checkpoint_by(
+            signed, log_keys=checkpoints.own_log_keys(node.node_id), node=node.node_id
+        )
+    except CorridorError:
+        return
+    if not checkpoint.origin.endswith(f"/{node.epoch}"):
+        return
+    known = HeldByPeer.objects.filter(node_id=peer, origin=checkpoint.origin).first()
+    if known is not None and bytes(known.signed) == signed:
+        return
+    head = LogTree.objects.filter(origin=checkpoint.origin).first()
+    if head is None or head.signed_size < checkpoint.size or _root_at(head, checkpoint.size) != checkpoint.root:
+        raise BeyondOurLog(peer, checkpoint)
+    if known is None or known.size < checkpoint.size:
+        HeldByPeer.objects.update_or_create(
+            node_id=peer,
+            origin=checkpoint.origin,
+            defaults={"size": checkpoint.size, "signed": signed, "told_at": now},
+        )
+
+
+def _root_at(head: LogTree, size: int) -> bytes:
+    return tree.root(checkpoints.reader_of(head), size)
+
+
+def _take_given(
+    peer: str,
+    statement: CheckpointStatement,
+    proof: tuple[bytes, ...],
+    *,
+    shared: set[tuple[str, str]],
+    now: datetime,
+) -> list[tuple[str, str]]:
+    partner, own = lock_partner(peer), log.own_node().node_id
+    try:
+        checkpoint = control.read_checkpoint_by(statement.given or b"", log_keys=log_keys_of(peer), node=peer)
+    except CorridorError:
+        return []
+    kind, subject, epoch = _parts(checkpoint.origin)
+    place = (kind, subject if kind == LogTree.Kind.AGREEMENT else peer)
+    if place not in shared or (kind == LogTree.Kind.PARTNER and subject != own) or epoch != partner.epoch:
+        return []
+    _judge(_Given(peer, checkpoint, statement, proof, subject if kind == LogTree.Kind.AGREEMENT else ""), now=now)
+    return [place]
+
+
+def _parts(origin: str) -> tuple[str, str, int]:
+    parts = origin.split("/")
+    if len(parts) != 5 or not parts[4].isdigit():
+        return "", "", 0
+    return parts[2], parts[3], int(parts[4])
+
+
+def log_keys_of(node_id: str) -> list[bytes]:
+    """Return every log key of a node's card chain, latest first; a revoked key's earlier word still binds its node."""
+    return [card.keys.log for card in reversed(chain(node_id))]
+
+
+def _judge(given: _Given, *, now: datetime) -> None:
+    """Compare a checkpoint with what is held of that tree, and keep it."""
+    checkpoint = given.checkpoint
+    rows = PeerCheckpoint.objects.filter(origin=checkpoint.origin)
+    other = rows.filter(size=checkpoint.size).exclude(root=checkpoint.root).first()
+    if other is not None:
+        keep(given.peer, checkpoint, is_proved=False, received_from=given.peer, now=now)
+        exhibit = control.TwoCheckpoints(bytes(other.signed), checkpoint.signed)
+        open_dispute(given.peer, exhibit, origin=checkpoint.origin, agreement_hash=given.agreement_hash, now=now)
+        return
+    held = rows.filter(is_proved=True).order_by("size").last()
+    if held is None or (checkpoint.size == held.size):
+        keep(given.peer, checkpoint, is_proved=True, received_from=given.peer, now=now)
+        return
+    quoted = _quoted(given)
+    if checkpoint.size < held.size:
+        keep(given.peer, checkpoint, is_proved=False, received_from=given.peer, now=now)
+        if quoted is not None and quoted.size > checkpoint.size:
+            exhibit_ = control.ShrunkReply(given.statement.signed)
+            open_dispute(given.peer, exhibit_, origin=checkpoint.origin, agreement_hash=given.agreement_hash, now=now)
+        return
+    if quoted is None or quoted.size != held.size:
+        keep(given.peer, checkpoint, is_proved=False, received_from=given.peer, now=now)
+        return
+    proved = quoted.root == bytes(held.root) and tree.verify_consistency(
+        old=held.size, old_root=bytes(held.root), new=checkpoint.size, new_root=checkpoint.root, proof=given.proof
+    )
+    keep(given.peer, checkpoint, is_proved=proved, received_from=given.peer, now=now)
+    if not proved:
+        finding = f"the proof that {checkpoint.size} leaves extend the {held.size} that were shown before does not hold"
+        open_dispute(
+            given.peer, None, origin=checkpoint.origin, agreement_hash=given.agreement_hash, now=now, finding=finding
+        )
+
+
+def _quoted(given: _Given) -> Checkpoint | None:
+    if given.statement.quoted is None:
+        return None
+    try:
+        quoted = control.read_checkpoint_by(given.statement.quoted, log_keys=log_keys_of(given.peer), node=given.peer)
+    except CorridorError:
+        return None
+    return quoted if quoted.origin == given.checkpoint.origin else None
+
+
+def keep(node_id: str, checkpoint: Checkpoint, *, is_proved: bool, received_from: str, now: datetime) -> None:
+    """Store a peer's checkpoint byte for byte; a proved one stays proved."""
+    row, created = PeerCheckpoint.objects.get_or_create(
+        origin=checkpoint.origin,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        defaults={
+            "node_id": node_id,
+            "epoch": _parts(checkpoint.origin)[2] or 1,
+            "signed": checkpoint.signed,
+            "received_from": received_from,
+            "received_at": now,
+            "is_proved": is_proved,
+        },
+    )
+    if not created and is_proved and not row.is_proved:
+        row.is_proved = True
+        row.save(update_fields=["is_proved"])
+
+
+def open_dispute(
+    peer: str,
+    exhibit: control.Exhibit | None,
+    *,
+    origin: str,
+    agreement_hash: str,
+    now: datetime,
+    finding: str = "",
+) -> Dispute:
+    """Open a dispute with a partner, proved if the exhibit proves it; it halts exchange under that agreement.
+
+    Parameters
+    ----------
+    exhibit : Exhibit or None
+        None where nothing is at hand that others could judge.
+    agreement_hash : str
+        First version of the agreement; empty halts exchange under every agreement with the partner.
+    """
+    kind, stored = Dispute.Kind.UNPROVEN, b""
+    if exhibit is not None:
+        cards = chain(peer)
+        verdict = control.judge(
+            exhibit,
+            node=peer,
+            log_keys=[card.keys.log for card in cards],
+            transport_keys={thumbprint(card.keys.transport): card.keys.transport for card in cards},
+        )
+        stored, finding = control.exhibit_bytes(exhibit), verdict.finding
+        if isinstance(verdict, control.Proof):
+            kind = Dispute.Kind(verdict.kind.value)
+    partner = lock_partner(peer)
+    dispute, created = Dispute.objects.get_or_create(
+        partner=partner,
+        origin=origin,
+        kind=kind,
+        closed_at=None,
+        defaults={
+            "agreement_hash": agreement_hash,
+            "detail": {"finding": finding},
+            "evidence": stored,
+            "opened_at": now,
+        },
+    )
+    if created:
+        log.append(
+            log.lock_tree(LogTree.Kind.PARTNER, subject=peer, now=now),
+            [log.record("dispute", now=now, node=peer, origin=origin, dispute=kind.value, finding=finding)],
+        )
+    return dispute
+
+
+def accept_forward(forward: CheckpointForward, *, from_node: str, now: datetime) -> None:
+    """Take a checkpoint of a third party of the same agreement: two different views of one size are a proof."""
+    own = log.own_node().node_id
+    kind, subject, _ = _parts(forward.origin)
+    third = Partner.objects.filter(node_id=forward.node).first()
+    if third is None or forward.node in (own, from_node) or kind != LogTree.Kind.AGREEMENT:
+        raise Refused(Reason.UNKNOWN_SUBJECT)
+    checkpoint = control.read_checkpoint_by(
+        unb64(forward.checkpoint), log_keys=log_keys_of(forward.node), node=forward.node
+    )
+    if checkpoint.origin != forward.origin:
+        raise Refused(Reason.MALFORMED)
+    other = (
+        PeerCheckpoint.objects.filter(origin=checkpoint.origin, size=checkpoint.size)
+        .exclude(root=checkpoint.root)
+        .first()
+    )
+    keep(forward.node, checkpoint, is_proved=False, received_from=from_node, now=now)
+    if other is not None:
+        exhibit = control.TwoCheckpoints(bytes(other.signed), checkpoint.signed)
+        open_dispute(forward.node, exhibit, origin=checkpoint.origin, agreement_hash=subject, now=now)
+
+
+def accept_proof(proof: ConsistencyProofNotice, *, from_node: str, now: datetime) -> None:
+    """Take a proof that joins two checkpoints of the sender that are held; the larger one is proved from then on."""
+    rows = PeerCheckpoint.objects.filter(node_id=from_node, origin=proof.origin)
+    old = rows.filter(size=proof.from_size, is_proved=True).first()
+    new = rows.filter(size=proof.size).first()
+    if old is None or new is None:
+        raise Refused(Reason.UNKNOWN_SUBJECT)
+    holds = tree.verify_consistency(
+        old=old.size,
+        old_root=bytes(old.root),
+        new=new.size,
+        new_root=bytes(new.root),
+        proof=[unb64(text) for text in proof.proof[:_MAX_PROOF]],
+    )
+    if not holds:
+        raise Refused(Reason.MALFORMED)
+    new.is_proved = True
+    new.save(update_fields=["is_proved"])
+
+
+def forwards(peer: str) -> list[CheckpointForward]:
+    """Return, for each agreement shared with `peer` and a third node, the newest checkpoint of the third that `peer` may lack."""
+    own = log.own_node().node_id
+    found = []
+    for kind, subject in shared_trees(peer):
+        if kind != LogTree.Kind.AGREEMENT:
+            continue
+        row = Agreement.objects.filter(first_version=subject).order_by("recorded_at").last()
+        if row is None:
+            continue
+        for third in sorted(agreements.document_of(row).nodes - {own, peer}):
+            newest = (
+                PeerCheckpoint.objects.filter(
+                    node_id=third, origin__contains=f"/agreement/{subject}/", received_from=third
+                )
+                .order_by("epoch", "size")
+                .last()
+            )
+            if newest is not None:
+                found.append(CheckpointForward(node=third, origin=newest.origin, checkpoint=b64(bytes(newest.signed))))
+    return found
+
+
+def cards_of(node_id: str) -> list[bytes]:
+    """Return a node's signed cards, first to latest, as evidence carries them."""
+    documents = CardVersion.objects.filter(node_id=node_id).order_by("serial").values_list("signed", flat=True)
+    return [card.signed for card in chain_of([bytes(document) for document in documents])]

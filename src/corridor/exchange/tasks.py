@@ -1,0 +1,27 @@
+"""What recurs: the log is recomputed, what waited too long is set aside, agreements follow the clock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from corridor.accounts.actors import System
+from corridor.jobs.registry import JobContext, task
+from corridor.exchange.services import agreements, checkpoints, rounds
+
+HOURLY = "exchange.hourly"
+
+
+@task(HOURLY, retries=3)
+def hourly(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None:
+    """Recompute every tree, write the daily root of the audit trail, give up what is seven days old."""
+    del arguments
+    steps = (
+        lambda: checkpoints.verify_log(actor=System("hourly"), now=now),
+        lambda: checkpoints.write_audit_roots(actor=System("hourly"), now=now),
+        lambda: rounds.bury_old(now=now),
+        lambda: agreements.tick(now=now),
+    )
+    for done, step in enumerate(steps):
+        step()
+        job.heartbeat(done + 1, len(steps))
