@@ -6,7 +6,7 @@ days by combination of strata. Each figure is a sum of atoms. A shown figure fix
 from 0. A withheld figure is narrowed if its sum cannot be 1, or cannot be k - 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, pairwise, product
@@ -143,6 +143,12 @@ def standing(statements: Sequence[Statement], *, default_limit: int) -> list[Sta
     ]
 
 
+def _states(statements: Sequence[Statement], *, default_limit: int) -> list[list[Statement]]:
+    """Return the ways to read what stands: all that was said since a figure's last revision, or its last word alone."""
+    all_said, last_word = standing(statements, default_limit=default_limit), latest(statements)
+    return [all_said] if len(all_said) == len(last_word) else [all_said, last_word]
+
+
 def latest(statements: Sequence[Statement]) -> list[Statement]:
     """Return the last statement of each figure."""
     return list({statement.cell.figure: statement for statement in statements}.values())
@@ -160,9 +166,9 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
 
     Notes
     -----
-    Two readers are tried. One takes together what stands of every figure. The other remembers every statement, and
-    takes what was not revised for unchanged, from the first moment or from a later one: from the first that
-    contradicts, as it does when a withheld figure was revised in silence.
+    Two readers are tried. One takes together what stands of every figure, or its last word. The other remembers every
+    statement, and takes what was not revised for unchanged, from the first moment or from a later one: from the first
+    that contradicts, as it does when a withheld figure was revised in silence.
     """
     figures = sorted({statement.cell.figure for statement in statements})
     atoms = {reading: atoms_of(figures, reading) for reading in READINGS}
@@ -175,25 +181,30 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
                 return system.narrowed()
         return None
 
-    now = judge(standing(statements, default_limit=default_limit), linked=False)
-    if now is None:
-        now = judge(latest(statements), linked=False)
-    if now is None or now or len(figures) == len(statements):
-        return now
+    judged = [judge(state, linked=False) for state in _states(statements, default_limit=default_limit)]
+    if all(found is None for found in judged):
+        return None
+    found = _first(judged)
+    if found or len(figures) == len(statements):
+        return found
     moments = sorted({statement.moment for statement in statements})
-    for first in (moments[0], *moments[1:-1][-MOST_MEMORIES:]):
-        found = judge(_remembered(statements, first, default_limit=default_limit), linked=True)
-        if found:
-            return found
-    return []
+    return _first(
+        judge(known, linked=True)
+        for first in (moments[0], *moments[1:-1][-MOST_MEMORIES:])
+        for known in _remembered(statements, first, default_limit=default_limit)
+    )
 
 
-def _remembered(statements: Sequence[Statement], first: int, *, default_limit: int) -> list[Statement]:
-    """Return what stood at a moment, as if all were said then, and what was said after it."""
+def _first(judged: Iterable[list[Narrowed] | None]) -> list[Narrowed]:
+    return next((found for found in judged if found), [])
+
+
+def _remembered(statements: Sequence[Statement], first: int, *, default_limit: int) -> list[list[Statement]]:
+    """Return, for each way to read what stood at a moment, that as if it was said then, and what was said after."""
     before = [statement for statement in statements if statement.moment <= first]
-    state = standing(before, default_limit=default_limit)
     after = [statement for statement in statements if statement.moment > first]
-    return [*(Statement(first, statement.cell) for statement in state), *after]
+    states = _states(before, default_limit=default_limit)
+    return [[*(Statement(first, statement.cell) for statement in state), *after] for state in states]
 
 
 def _sums(

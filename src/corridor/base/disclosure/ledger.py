@@ -87,7 +87,7 @@ class Ledger:
         return told is not None and _same(told[-1].cell, cell)
 
     def add(self, cells: Iterable[Cell]) -> None:
-        """Record a release, whether or not it was checked; a repeated cell changes nothing."""
+        """Record a release, whether or not it was checked; a cell repeated while nothing changed tells nothing."""
         for cell in self._news(cells):
             self._history.setdefault(cell.figure, []).append(Statement(self._moment, cell))
             self._index.add(cell.figure)
@@ -154,8 +154,21 @@ class Ledger:
         return ledger
 
     def _news(self, cells: Iterable[Cell]) -> list[Cell]:
+        """Return the cells that tell something: new ones, changed ones, and those said again after a part changed.
+
+        To say again that a total stands, when a part of it was revised, is to say that it holds of the new parts.
+        """
         last = {cell.figure: cell for cell in cells}
-        return [cell for cell in last.values() if not self.knows(cell)]
+        changed = [cell for cell in last.values() if not self.knows(cell)]
+        fresh = FigureIndex(cell.figure for cell in changed)
+        again = [cell for cell in last.values() if cell.figure not in fresh and self._is_overtaken(cell.figure, fresh)]
+        return [*changed, *again]
+
+    def _is_overtaken(self, figure: Figure, fresh: FigureIndex) -> bool:
+        said = self._history[figure][-1].moment
+        return any(True for _ in fresh.sharing(figure)) or any(
+            self._history[other][-1].moment > said for other in self._index.sharing(figure)
+        )
 
     def _judge(self, component: list[Figure], news: dict[Figure, Cell]) -> list[Breach]:
         statements = [statement for figure in component for statement in self._history.get(figure, ())]
