@@ -14,7 +14,6 @@ from corridor.web import chart_render, chart_store
 from corridor.web.chart_render import Width
 from corridor.web.chart_store import ChartRecord, NoSuchChart
 from corridor.web.chart_theme import THEMES, Theme, number_locale, time_locale
-from corridor.web.exports import csv_bytes
 from corridor.web.shell import is_simulated
 from corridor.web.tables import Table
 
@@ -158,14 +157,18 @@ def readable_chart(digest: str, *, actor: Person) -> ChartRecord:
     return record
 
 
-def picture(digest: str, *, theme: Theme, width: Width, form: str, actor: Person) -> Rendered:
+def picture(record: ChartRecord, digest: str, *, theme: Theme, width: Width, form: str) -> Rendered:
     """Return a picture of a chart, or its compiled definition, rendering it when it was not rendered yet.
 
     Parameters
     ----------
+    record : ChartRecord
+        As `readable_chart` gave it to someone who may see it.
+    digest : str
+        Of the record.
+    theme, width : str
     form : ``svg``, ``png`` or ``json``
     """
-    record = readable_chart(digest, actor=actor)
     return Rendered(data=_rendering(record, digest, theme=theme, width=width, form=form), media_type=TYPES[form])
 
 
@@ -177,12 +180,6 @@ def prerender(digest: str) -> int:
     for theme, width in variants:
         _rendering(record, digest, theme=theme, width=width, form="svg")
     return len(variants)
-
-
-def csv_of(digest: str, *, actor: Person) -> tuple[str, bytes]:
-    """Return the name and the content of a chart's download."""
-    record = readable_chart(digest, actor=actor)
-    return record.title, csv_bytes(record.table, simulated=record.watermark)
 
 
 def picture_url(digest: str, *, theme: str, width: str, form: str) -> str:

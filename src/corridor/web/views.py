@@ -14,6 +14,7 @@ from corridor.accounts.access import PersonRequest, page, public
 from corridor.accounts.models import Person
 from corridor.base.clock import utcnow
 from corridor.web import chart_render, chart_store, charts, exports, gallery, services
+from corridor.web.chart_store import ChartRecord, NoSuchChart
 from corridor.web.chart_theme import THEMES
 from corridor.web.formats import LANGUAGE_NAMES
 
@@ -61,7 +62,8 @@ def chart_picture(request: PersonRequest, digest: str, theme: str, width: str, f
     """Send a picture of a chart, or its definition for the browser, to whom its page is open."""
     if theme not in THEMES or width not in chart_render.WIDTHS or form not in charts.TYPES:
         raise Http404
-    drawn = charts.picture(digest, theme=theme, width=width, form=form, actor=request.user)
+    record = _kept(digest, request)
+    drawn = charts.picture(record, digest, theme=theme, width=width, form=form)
     # The address names the content: what it shows never changes, and only this person's browser may keep it.
     response = _compressed(request, drawn.data, drawn.media_type, cache="private, max-age=86400, immutable")
     response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
@@ -71,17 +73,16 @@ def chart_picture(request: PersonRequest, digest: str, theme: str, width: str, f
 @page()
 def chart_csv(request: PersonRequest, digest: str) -> HttpResponse:
     """Send the figures of a chart as CSV."""
-    title, data = charts.csv_of(digest, actor=request.user)
-    return exports.download(data, name=title)
+    record = _kept(digest, request)
+    return exports.csv_response(record.table, name=record.title, simulated=bool(record.watermark))
 
 
 @page()
 def chart_table(request: PersonRequest, digest: str) -> HttpResponse:
     """Show all figures of a chart, sorted and paged on the server."""
-    record = charts.readable_chart(digest, actor=request.user)
-    ordered = replace(
-        record.table, columns=[replace(column, sortable=True) for column in record.table.columns]
-    ).ordered(request.GET.get("sort", ""))
+    record = _kept(digest, request)
+    columns = [replace(column, sortable=True) for column in record.table.columns]
+    ordered = replace(record.table, columns=columns).ordered(request.GET.get("sort", ""))
     shown = Paginator(ordered.rows, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "record": record,
@@ -90,6 +91,14 @@ def chart_table(request: PersonRequest, digest: str) -> HttpResponse:
         "page": shown,
     }
     return render(request, "web/chart_table.html", context)
+
+
+def _kept(digest: str, request: PersonRequest) -> ChartRecord:
+    """Return a kept chart, if its page is open to this person."""
+    try:
+        return charts.readable_chart(digest, actor=request.user)
+    except NoSuchChart as error:
+        raise Http404 from error
 
 
 def chart_library_bytes() -> bytes:
