@@ -5,6 +5,14 @@ from django.utils.translation import gettext_lazy as _
 
 from corridor.accounts.roles import ACT, Role, grant, register_role
 
+PAGES = (
+    (_("Approvals"), "accounts:approvals", "accounts.see_approvals"),
+    (_("Audit trail"), "accounts:audit", "accounts.see_audit"),
+    (_("People"), "accounts:people", "accounts.manage_people"),
+    (_("My sessions"), "accounts:sessions", ACT),
+)
+"""Label, address and permission of the pages that the person menu offers."""
+
 
 class AccountsConfig(AppConfig):
     """People, roles, tokens, audit trail, approvals."""

@@ -92,8 +92,6 @@ def _record_failure(username: str, *, account_key: str, address_key: str, actor:
 @write("accounts.login", subject="actor")
 def record_login(*, address: str, actor: Person, now: datetime) -> None:
     """Note in the audit trail that a person signed in, and from where."""
-    actor.last_login = now
-    actor.save(update_fields=["last_login"])
     note(address=address)
 
 

@@ -12,6 +12,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from corridor.accounts.actors import Actor
+from corridor.accounts.login import WrongPassword
 from corridor.accounts.models import ActorToken, Person, PersonSession, RoleAssignment
 from corridor.accounts.roles import permissions_of_role, require
 from corridor.accounts.transactions import note, write
@@ -166,14 +167,22 @@ def give_password(person: Person, *, actor: Actor, now: datetime) -> str:
 
 
 @write("accounts.change_password", subject="actor")
-def change_password(new_password: str, *, actor: Person, now: datetime, keep_session: str | None = None) -> None:
+def change_password(
+    new_password: str, *, current: str, actor: Person, now: datetime, keep_session: str | None = None
+) -> None:
     """Replace one's own password; every other session of the person ends.
 
     Raises
     ------
+    WrongPassword
+        If `current` is not the present password.
     WeakPassword
-        If it is short, common, or like the name.
+        If the new one is the present one, short, common, or like the name.
     """
+    if not actor.check_password(current):
+        raise WrongPassword("the present password is wrong")
+    if new_password == current:
+        raise WeakPassword("the new password is the present one; choose another")
     try:
         validate_password(new_password, actor)
     except ValidationError as error:

@@ -5,6 +5,9 @@ from django.utils.translation import gettext_lazy as _
 
 from corridor.accounts.roles import grant
 
+PAGES = ((_("Background work"), "jobs:jobs", "jobs.see_jobs"),)
+"""Label, address and permission of the page that the person menu offers."""
+
 
 class JobsConfig(AppConfig):
     """Jobs, their leases, retries and schedules."""

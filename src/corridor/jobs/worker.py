@@ -63,7 +63,7 @@ def work_off(job: Job, *, now: datetime, clock: Callable[[], datetime]) -> None:
         services.finish(job, now=clock())
     except services.LeaseLost as lost:
         log.warning("%s", lost)
-    except Exception as error:  # noqa: BLE001  # whatever a task raises must end as a recorded failure, not a dead worker
+    except Exception as error:  # whatever a task raises must end as a recorded failure, not a dead worker
         services.fail(job, error=describe(error), may_retry=not isinstance(error, UserFault), now=clock())
         log.warning("job %s (%s), attempt %s: %s", job.pk, job.kind, job.attempts, type(error).__name__)
 

@@ -7,6 +7,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from corridor.accounts.access import public
+from corridor.accounts.apps import PAGES as ACCOUNT_PAGES
+from corridor.jobs.apps import PAGES as JOB_PAGES
 
 _PLACES = {
     "corridor.accounts": "accounts/",
@@ -25,3 +27,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         if app in settings.INSTALLED_APPS and find_spec(f"{app}.urls") is not None
     ),
 ]
+
+# People and jobs lie below the shell and cannot announce their pages to it; the composition root does it for them.
+if "corridor.web" in settings.INSTALLED_APPS:
+    from corridor.web.navigation import NavItem, register
+
+    for label, url_name, permission in (*ACCOUNT_PAGES, *JOB_PAGES):
+        register(NavItem("person", label, url_name, permission))
