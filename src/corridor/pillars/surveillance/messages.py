@@ -5,7 +5,7 @@ All of it is aggregate: a place, a period, a figure. No field can hold a patient
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -37,9 +37,11 @@ _Moment = Annotated[AwareDatetime, _PUBLIC]
 _Flag = Annotated[bool, _PUBLIC]
 _Event = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), _PUBLIC]
 _Revision = Annotated[int, Field(ge=1, le=LARGEST), _PUBLIC]
-_Figure = Annotated[int, Field(ge=-LARGEST, le=LARGEST), _AGGREGATE]
-_Mean = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False), _AGGREGATE]
-_Sites = Annotated[int, Field(ge=0, le=LARGEST), _PUBLIC]
+_Figure = Annotated[Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | None, _AGGREGATE]
+_Mean = Annotated[Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)] | None, _AGGREGATE]
+_Withheld = Annotated[str, Field(pattern=r"^((below|complement)-[1-9][0-9]{0,6})?$"), _PUBLIC]
+_Stratum = Annotated[str, Field(pattern=r"^([a-z0-9-]+(:[A-Za-z0-9+-]+)+)?$", max_length=64), _PUBLIC]
+_Sites = Annotated[Annotated[int, Field(ge=0, le=LARGEST)] | None, _PUBLIC]
 
 
 def _check_period(start: date, end: date, period_type: str) -> None:
@@ -65,14 +67,14 @@ class CountCell(Part):
     place: _Place
     period_start: _Date
     period_end: _Date
-    stratum: Annotated[str, Field(max_length=64), _PUBLIC] = ""
-    value: _Figure | None = Field(default=None)
-    withheld: Annotated[str, Field(max_length=120), _PUBLIC] = ""
+    stratum: _Stratum = ""
+    value: _Figure = None
+    withheld: _Withheld = ""
     revision: _Revision = 1
-    sites_reported: _Sites | None = Field(default=None)
-    sites_expected: _Sites | None = Field(default=None)
-    expected: _Mean | None = Field(default=None)
-    limit: _Mean | None = Field(default=None)
+    sites_reported: _Sites = None
+    sites_expected: _Sites = None
+    expected: _Mean = None
+    limit: _Mean = None
 
     @model_validator(mode="after")
     def _withheld_shows_nothing(self) -> CountCell:
@@ -115,6 +117,7 @@ class PeriodCounts(Message):
                 period_end=cell.period_end,
                 stratum=cell.stratum,
                 value=cell.value,
+                withheld=cell.withheld,
             )
             for cell in self.counts
             if cell.withheld or cell.value is not None
@@ -138,9 +141,9 @@ class Alert(Message):
     period_type: _Period
     period_start: _Date
     period_end: _Date
-    observed: _Figure | None = Field(default=None)
-    expected: _Mean | None = Field(default=None)
-    withheld: Annotated[str, Field(max_length=120), _PUBLIC] = ""
+    observed: _Figure = None
+    expected: _Mean = None
+    withheld: _Withheld = ""
     issued_at: _Moment
     simulated: _Flag
 
@@ -162,6 +165,7 @@ class Alert(Message):
                 period_start=self.period_start,
                 period_end=self.period_end,
                 value=self.observed,
+                withheld=self.withheld,
             )
         ]
 

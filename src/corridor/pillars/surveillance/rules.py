@@ -15,6 +15,7 @@ __all__ = [
     "PastSignal",
     "case_definition",
     "check_move",
+    "check_note",
     "is_raised",
     "next_start",
     "period_start",
@@ -92,8 +93,20 @@ def check_move(*, status: str, to: str, note: str) -> None:
     allowed = MOVES.get(status, ())
     if to not in allowed:
         raise ForbiddenMove(f"a signal that is {status} can become {' or '.join(allowed)}, not {to}.")
-    if (to != "verifying" or status != "new") and not note.strip():
-        raise NoteMissing(f"say in a note why the signal becomes {to}; a later reader must be able to follow it.")
+    if to != "verifying" or status != "new":
+        check_note(note)
+
+
+def check_note(note: str) -> None:
+    """Do nothing if a note says something.
+
+    Raises
+    ------
+    NoteMissing
+        If it is blank.
+    """
+    if not note.strip():
+        raise NoteMissing("the note is empty: say why in a sentence; a later reader must be able to follow it.")
 
 
 def severity(*, observed: float, expected: float, upperbound: float) -> str:

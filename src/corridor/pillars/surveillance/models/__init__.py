@@ -3,6 +3,7 @@
 from corridor.pillars.surveillance.models.detection import DetectionResult, DetectionRun, Signal, SignalStep
 from corridor.pillars.surveillance.models.reports import Case, CountReport, Import, Source, WeekTally
 from corridor.pillars.surveillance.models.sharing import (
+    AutomaticChannel,
     LastLooked,
     PartnerAlert,
     PartnerCount,
@@ -11,6 +12,7 @@ from corridor.pillars.surveillance.models.sharing import (
 )
 
 __all__ = [
+    "AutomaticChannel",
     "Case",
     "CountReport",
     "DetectionResult",

@@ -49,6 +49,8 @@ class Import(models.Model):
     actor = models.CharField(max_length=300)
     started_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
+    # From when on the source reports at all: weeks without a row are zero from then on, and unknown before.
+    covers_from_on = models.DateField(null=True, blank=True)
     rows = models.PositiveIntegerField()
     rejected = models.PositiveIntegerField()
     reasons = models.JSONField(default=dict)
@@ -198,7 +200,7 @@ class CountReport(models.Model):
                     "basis",
                     "classification",
                     "stratum",
-                ],  # fmt: skip
+                ],
                 condition=Q(replaced_in=None),
                 name="surveillance_count_current_once",
             ),

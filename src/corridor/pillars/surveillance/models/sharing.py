@@ -40,7 +40,7 @@ class SharedCount(models.Model):
                     "stratum",
                     "place",
                     "start_on",
-                ],  # fmt: skip
+                ],
                 name="surveillance_shared_once",
             ),
             models.CheckConstraint(
@@ -129,7 +129,7 @@ class PartnerCount(models.Model):
                     "case_classes",
                     "stratum",
                     "revision",
-                ],  # fmt: skip
+                ],
                 name="surveillance_partner_revision_once",
             ),
             models.UniqueConstraint(
@@ -143,7 +143,7 @@ class PartnerCount(models.Model):
                     "basis",
                     "case_classes",
                     "stratum",
-                ],  # fmt: skip
+                ],
                 condition=Q(is_current=True),
                 name="surveillance_partner_current_once",
             ),
@@ -214,3 +214,21 @@ class LastLooked(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id} {self.looked_at:%Y-%m-%d %H:%M}"
+
+
+class AutomaticChannel(models.Model):
+    """A channel on which this node sends by itself whatever changed, because a person said so."""
+
+    agreement = models.CharField(max_length=64)
+    channel = models.CharField(max_length=120)
+    is_on = models.BooleanField()
+    set_by = models.CharField(max_length=300)
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["agreement", "channel"], name="surveillance_automatic_channel_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement} {self.channel}"

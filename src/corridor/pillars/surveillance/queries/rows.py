@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from corridor.pillars.surveillance.models import Import
 
-__all__ = ["Visible", "chosen", "fetch", "visible"]
+__all__ = ["Visible", "chosen", "fetch", "fetch_visible", "visible"]
 
 Schema = Mapping[str, Any]
 
@@ -27,12 +27,18 @@ class Visible:
         self.hidden = tuple(hidden)
 
     @property
-    def where(self) -> str:
-        """The condition as SQL, over the columns ``entered_in_id`` and ``replaced_in_id``."""
+    def conditions(self) -> list[str]:
+        """The condition as SQL over ``entered_in_id`` and ``replaced_in_id``: parts that exclude each other.
+
+        Each part alone can use an index; joined by OR they cannot.
+        """
         if not self.hidden:
-            return "replaced_in_id IS NULL"
+            return ["replaced_in_id IS NULL"]
         numbers = ", ".join(str(int(number)) for number in self.hidden)
-        return f"entered_in_id NOT IN ({numbers}) AND (replaced_in_id IS NULL OR replaced_in_id IN ({numbers}))"
+        return [
+            f"replaced_in_id IS NULL AND entered_in_id NOT IN ({numbers})",
+            f"replaced_in_id IN ({numbers}) AND entered_in_id NOT IN ({numbers})",
+        ]
 
     @property
     def q(self) -> Q:
@@ -55,6 +61,26 @@ def chosen(column: str, texts: Sequence[str]) -> tuple[str, list[object]]:
     if connection.vendor == "sqlite":
         return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(texts))]
     return f"{column} = ANY(%s)", [list(texts)]
+
+
+def fetch_visible(
+    model: type[models.Model],
+    schema: Schema,
+    *,
+    versions: Visible,
+    where: str,
+    parameters: Sequence[object],
+    columns: Mapping[str, str] | None = None,
+    group_by: str = "",
+) -> pl.DataFrame:
+    """Return what `fetch` returns, of the versions that hold; aggregates may come in two parts, to be added up."""
+    parts = [
+        fetch(
+            model, schema, where=f"{condition} AND {where}", parameters=parameters, columns=columns, group_by=group_by
+        )
+        for condition in versions.conditions
+    ]
+    return pl.concat(parts)
 
 
 def fetch(

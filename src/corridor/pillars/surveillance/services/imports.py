@@ -1,7 +1,7 @@
 """Taking a file in: begin, record chunk by chunk, complete; nothing shows before the last step."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 import polars as pl
@@ -13,11 +13,10 @@ from corridor.accounts.transactions import note, write
 from corridor.base.errors import Refused, WrongUsage
 from corridor.jobs.services import enqueue
 from corridor.pillars.surveillance.models import Case, CountReport, Import, Source, WeekTally
+from corridor.pillars.surveillance.queries.imports import CASE_COLUMNS, COUNT_COLUMNS, compare_cases, compare_counts
 from corridor.pillars.surveillance.queries.rows import chosen, fetch
 from corridor.pillars.surveillance.queries.tallies import TALLY_COLUMNS, TALLY_SCHEMA, tally
 from corridor.pillars.surveillance.services import bulk
-from corridor.pillars.surveillance.tables.counts import COUNT_KEY, COUNT_SCHEMA
-from corridor.pillars.surveillance.tables.linelist import CASE_SCHEMA
 
 __all__ = [
     "Changes",
@@ -31,14 +30,9 @@ __all__ = [
     "record_tallies",
 ]
 
-STALE_AFTER = timedelta(hours=1)
 INGEST = "surveillance.ingest"
 
-_CASE_COLUMNS = {name: dtype for name, dtype in CASE_SCHEMA.items() if name != "row"}
-_CASE_VALUES = [name for name in _CASE_COLUMNS if name != "case_id"]
 _TALLIED = ["disease", "place", "onset_on", "report_on", "classification"]
-_COUNT_COLUMNS = {name: dtype for name, dtype in COUNT_SCHEMA.items() if name != "row"}
-_COUNT_VALUES = [name for name in _COUNT_COLUMNS if name not in COUNT_KEY]
 
 
 class ImportUnderWay(Refused):
@@ -94,6 +88,7 @@ def begin_import(
     mapping: dict[str, Any],
     simulated: bool,
     as_of: datetime,
+    covers_from_on: date | None,
     rows: int,
     rejected: int,
     reasons: dict[str, int],
@@ -107,8 +102,7 @@ def begin_import(
     NotPermitted
         If `actor` may not ingest.
     ImportUnderWay
-        If another import of this source is running and younger than an hour. An older one was left by a process that
-        died: abandon it first.
+        If another import of this source is running. One that was left by a process that died is abandoned first.
     """
     require(actor, INGEST)
     origin, _ = Source.objects.get_or_create(name=source, defaults={"added_at": now})
@@ -127,6 +121,7 @@ def begin_import(
         mapping=mapping,
         simulated=simulated,
         as_of=as_of,
+        covers_from_on=covers_from_on,
         actor=actor_name(actor),
         started_at=now,
         rows=rows,
@@ -165,40 +160,25 @@ def record_cases(cases: pl.DataFrame, *, import_id: int, actor: Actor, now: date
     """
     require(actor, INGEST)
     import_ = _running(import_id)
-    held = _held_cases(import_.source_id, cases["case_id"])
-    merged = cases.drop("row").join(held, on="case_id", how="left", suffix="_held", maintain_order="left")
-    is_new = pl.col("id").is_null()
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_held")) for name in _CASE_VALUES)
+    merged = compare_cases(cases, source_id=import_.source_id)
+    is_new, differs = pl.col("id").is_null(), pl.col("differs")
     from_later = pl.col("entered_in_id").is_in(_later_imports(import_))
     added = merged.filter(is_new)
     corrected = merged.filter(~is_new & differs & ~from_later)
     outdated = merged.filter(~is_new & differs & from_later).height
     bulk.replace(Case, corrected["id"], replaced_in=import_id)
-    entered = pl.concat([added, corrected]).select(_CASE_COLUMNS)
+    entered = pl.concat([added, corrected]).select(CASE_COLUMNS)
     bulk.insert(Case, entered.with_columns(source_id=pl.lit(import_.source_id), entered_in_id=pl.lit(import_id)))
     replaced = corrected.select(pl.col(f"{name}_held").alias(name) for name in _TALLIED)
     changes = Changes(
         added=added.height,
         corrected=corrected.height,
-        unchanged=cases.height - added.height - corrected.height - outdated,
+        unchanged=merged.height - added.height - corrected.height - outdated,
         outdated=outdated,
         tallies=_sum_tallies([tally(entered), tally(replaced).with_columns(-pl.col(TALLY_COLUMNS))]),
     )
     note(added=changes.added, corrected=changes.corrected)
     return changes
-
-
-def _held_cases(source_id: int, case_ids: pl.Series) -> pl.DataFrame:
-    # Ids are distinct within a file, so a first file meets nothing of its own.
-    earlier = Import.objects.filter(source=source_id, kind=Import.Kind.LINE_LIST, status=Import.Status.COMPLETE)
-    ids = case_ids.to_list() if earlier.exists() else []
-    condition, parameters = chosen("case_id", ids)
-    return fetch(
-        Case,
-        {"id": pl.Int64, "entered_in_id": pl.Int64, **_CASE_COLUMNS},
-        where=f"source_id = %s AND replaced_in_id IS NULL AND {condition}",
-        parameters=[source_id, *parameters],
-    )
 
 
 @write("surveillance.record_tallies", subject="import_id")
@@ -251,39 +231,21 @@ def record_counts(counts: pl.DataFrame, *, import_id: int, actor: Actor, now: da
     """
     require(actor, INGEST)
     import_ = _running(import_id)
-    counts = counts.drop("row")
-    diseases, disease_parameters = chosen("disease", counts["disease"].unique().to_list())
-    periods, period_parameters = chosen("period_type", counts["period_type"].unique().to_list())
-    held = fetch(
-        CountReport,
-        {"id": pl.Int64, "entered_in_id": pl.Int64, **_COUNT_COLUMNS},
-        where=f"source_id = %s AND replaced_in_id IS NULL AND {diseases} AND {periods} AND start_on BETWEEN %s AND %s",
-        parameters=[
-            import_.source_id,
-            *disease_parameters,
-            *period_parameters,
-            str(counts["start_on"].min()),
-            str(counts["start_on"].max()),
-        ],
-    )
-    merged = counts.join(held, on=list(COUNT_KEY), how="left", suffix="_held", maintain_order="left")
-    is_new = pl.col("id").is_null()
-    # A column that this file does not carry leaves what an earlier one said: completeness may come in a file of its own.
     carried = {*import_.mapping.get("columns", {}), *import_.mapping.get("constants", {})}
-    merged = merged.with_columns(pl.col(f"{name}_held").alias(name) for name in _COUNT_VALUES if name not in carried)
-    differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_held")) for name in _COUNT_VALUES)
+    merged = compare_counts(counts, source_id=import_.source_id, carried=carried)
+    is_new, differs = pl.col("id").is_null(), pl.col("differs")
     from_later = pl.col("entered_in_id").is_in(_later_imports(import_))
     added = merged.filter(is_new)
     corrected = merged.filter(~is_new & differs & ~from_later)
     outdated = merged.filter(~is_new & differs & from_later).height
     bulk.replace(CountReport, corrected["id"], replaced_in=import_id)
-    entered = pl.concat([added, corrected]).select(_COUNT_COLUMNS)
+    entered = pl.concat([added, corrected]).select(COUNT_COLUMNS)
     bulk.insert(CountReport, entered.with_columns(source_id=pl.lit(import_.source_id), entered_in_id=pl.lit(import_id)))
     note(added=added.height, corrected=corrected.height)
     return Changes(
         added=added.height,
         corrected=corrected.height,
-        unchanged=counts.height - added.height - corrected.height - outdated,
+        unchanged=merged.height - added.height - corrected.height - outdated,
         outdated=outdated,
     )
 

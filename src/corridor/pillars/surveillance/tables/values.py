@@ -11,10 +11,13 @@ from corridor.base.epiweek import ImpossibleWeek, Week
 __all__ = ["codes", "dates", "first_days", "present", "resolved", "trimmed", "whole_numbers"]
 
 # What people write for "not known"; such cells are empty, not wrong.
-_MISSING_CELLS = tuple(
-    "?|??|-|--|.|na|n/a|n.a.|nan|null|none|nil|unk|unknown|not known|not stated|unspecified|missing"
-    "|不详|未知|不明|无|неизвестно|неизв.|нет данных|н/д|не указано|نامعلوم|معلوم نہیں|غیر معلوم".split("|")
+# fmt: off
+_MISSING_CELLS = (
+    "?", "??", "-", "--", ".", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "unk", "unknown", "not known",
+    "not stated", "unspecified", "missing", "不详", "未知", "不明", "无", "неизвестно", "неизв.", "нет данных", "н/д",
+    "не указано", "نامعلوم", "معلوم نہیں", "غیر معلوم",
 )
+# fmt: on
 
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})")
@@ -24,27 +27,11 @@ _NAMED_MONTH = re.compile(r"(\d{1,2})[-\s./]*([^\W\d_]{3,9})\.?[-\s,./]*(\d{4})"
 _MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})|(\d{4})年(\d{1,2})月")
 _NUMBER = re.compile(r"[+-]?\d{1,15}([.,]0+)?")
 _CLOCK = r"[T\s]+\d{1,2}:\d{2}.*$"
-_MONTH_NAMES = {
-    start: number
-    for number, starts in enumerate(
-        (
-            "jan янв",
-            "feb фев",
-            "mar мар",
-            "apr апр",
-            "may май мая",
-            "jun июн",
-            "jul июл",
-            "aug авг",
-            "sep сен",
-            "oct окт",
-            "nov ноя",
-            "dec дек",
-        ),  # fmt: skip
-        start=1,
-    )
-    for start in starts.split()
-}
+_MONTH_STARTS = (
+    "jan янв", "feb фев", "mar мар", "apr апр", "may май мая", "jun июн",
+    "jul июл", "aug авг", "sep сен", "oct окт", "nov ноя", "dec дек",
+)  # fmt: skip
+_MONTH_NAMES = {start: number for number, starts in enumerate(_MONTH_STARTS, start=1) for start in starts.split()}
 
 
 def present(column: pl.Expr) -> pl.Expr:

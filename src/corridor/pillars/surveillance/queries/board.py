@@ -1,0 +1,324 @@
+"""The Monday view: one's own and the partners' curves, what is new, what must be done, how fresh everything is."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+from django.db.models import Count, Max
+
+from corridor.accounts.actors import Actor
+from corridor.accounts.models import Person
+from corridor.accounts.roles import require
+from corridor.pillars.surveillance.models import (
+    DetectionResult,
+    DetectionRun,
+    LastLooked,
+    PartnerAlert,
+    PartnerCount,
+    Signal,
+)
+from corridor.pillars.surveillance.queries.counts import diseases_with_data, period_counts
+from corridor.pillars.surveillance.queries.detection import period_of
+from corridor.pillars.surveillance.queries.imports import SourceView, sources
+from corridor.pillars.surveillance.queries.rows import fetch
+from corridor.pillars.surveillance.queries.signals import OPEN, SignalView, signals
+from corridor.pillars.surveillance.rules import COUNTED_CLASSES, case_definition
+
+__all__ = ["Board", "PartnerAlertView", "PartnerFreshness", "Waiting", "board", "partner_alerts", "partner_counts"]
+
+SEE = "surveillance.see_board"
+SHOWN_DAYS = {"day": 120, "week": 5 * 365 + 14, "month": 5 * 366}
+
+PARTNER_SCHEMA = {
+    "from_node": pl.String,
+    "agreement": pl.String,
+    "envelope": pl.String,
+    "crossing_id": pl.Int64,
+    "place": pl.String,
+    "place_level": pl.String,
+    "case_classes": pl.String,
+    "start_on": pl.Date,
+    "revision": pl.Int64,
+    "value": pl.Int64,
+    "withheld": pl.String,
+    "sites_reported": pl.Int64,
+    "sites_expected": pl.Int64,
+    "expected": pl.Float64,
+    "upperbound": pl.Float64,
+    "simulated": pl.Boolean,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartnerAlertView:
+    """A partner's alert, or notification of a case."""
+
+    id: int
+    from_node: str
+    agreement: str
+    crossing_id: int | None
+    envelope: str
+    schema: str
+    event: str
+    revision: int
+    severity: str
+    text_code: str
+    disease: str
+    place: str
+    start_on: date | None
+    end_on: date | None
+    observed: int | None
+    expected: float | None
+    withheld: str
+    simulated: bool
+    issued_at: datetime
+    received_at: datetime
+    withdrawn_at: datetime | None
+    withdrawal_code: str
+    status: str
+    seen_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartnerFreshness:
+    """How fresh what a partner sent is: as of when, received when, up to which period."""
+
+    from_node: str
+    as_of: datetime
+    received_at: datetime
+    last_start_on: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """Figures of one envelope that wait for a person's yes."""
+
+    envelope: str
+    from_node: str
+    agreement: str
+    disease: str
+    figures: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """What the Monday page shows of one disease.
+
+    Attributes
+    ----------
+    disease : code; "" where there is no data at all
+    diseases : codes of which own or partners' figures are held
+    period : "day" or "week"
+    case_definition : classes that one's own figures count
+    own : polars.DataFrame
+        place (first level and countries), start_on, observed (null: not reported), sites_reported, sites_expected,
+        places_reported, places, is_whole, expected, upperbound, alarm, method, fallback.
+    partners : polars.DataFrame, columns of `PARTNER_SCHEMA`
+        The accepted figures of each partner, the highest revisions; withheld ones with the rule's name.
+    signals : open signals of all diseases, newest first; `signals_open` is how many there are
+    alerts : partners' alerts that stand and that nobody has seen, newest first
+    sources, freshness : how fresh one's own sources and the partners' figures are
+    waiting : figures of partners that wait for a person
+    looked_at : when this person looked before; None at the first time
+    new_signals, new_alerts, new_figures : what came since then
+    as_of : moment of one's own youngest extract
+    simulated : something on the board is simulated
+    """
+
+    disease: str
+    diseases: tuple[str, ...]
+    period: str
+    case_definition: str
+    own: pl.DataFrame
+    partners: pl.DataFrame
+    signals: tuple[SignalView, ...]
+    signals_open: int
+    alerts: tuple[PartnerAlertView, ...]
+    sources: tuple[SourceView, ...]
+    freshness: tuple[PartnerFreshness, ...]
+    waiting: tuple[Waiting, ...]
+    looked_at: datetime | None
+    new_signals: int
+    new_alerts: int
+    new_figures: int
+    as_of: datetime | None
+    simulated: bool
+
+
+def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -> Board:
+    """Return the board of a disease; without one, of that with the newest open signal, else the first with data.
+
+    Raises
+    ------
+    NotPermitted
+        If `actor` may not see the board.
+    """
+    require(actor, SEE)
+    theirs = PartnerCount.objects.filter(is_current=True).order_by().values_list("disease", flat=True).distinct()
+    known = sorted({*diseases_with_data(actor=actor), *theirs})
+    open_signals, signals_open = signals(actor=actor, statuses=OPEN, limit=50)
+    disease = disease or next((each.disease for each in open_signals), "") or next(iter(known), "")
+    period = period or period_of(actor=actor, disease=disease)
+    first_on = now.astimezone(UTC).date() - timedelta(days=SHOWN_DAYS[period])
+    own, as_of, simulated = _own(disease, period, first_on, actor=actor)
+    partners = partner_counts(actor=actor, disease=disease, period=period, first_on=first_on)
+    alerts = partner_alerts(actor=actor, only_unseen=True)
+    looked_at = _looked_at(actor)
+    return Board(
+        disease=disease,
+        diseases=tuple(known),
+        period=period,
+        case_definition=case_definition(COUNTED_CLASSES),
+        own=own,
+        partners=partners,
+        signals=tuple(open_signals),
+        signals_open=signals_open,
+        alerts=tuple(alerts),
+        sources=tuple(sources(actor=actor)),
+        freshness=_freshness(),
+        waiting=_waiting(),
+        looked_at=looked_at,
+        **_news(looked_at),
+        as_of=as_of,
+        simulated=simulated or bool(partners["simulated"].any()) or any(alert.simulated for alert in alerts),
+    )
+
+
+def _own(disease: str, period: str, first_on: date, *, actor: Actor) -> tuple[pl.DataFrame, datetime | None, bool]:
+    parts = period_counts(actor=actor, diseases=[disease], period=period, level="admin1", first_on=first_on)
+    whole = period_counts(actor=actor, diseases=[disease], period=period, level="country", first_on=first_on)
+    frame = pl.concat([parts.frame, whole.frame]).unique(["place", "start_on"], keep="last", maintain_order=True)
+    limits = _limits(disease, period)
+    joined = frame.drop("disease").join(limits, on=["place", "start_on"], how="left", maintain_order="left")
+    return joined, parts.as_of, parts.simulated
+
+
+def _limits(disease: str, period: str) -> pl.DataFrame:
+    """Return what the last run said of each place and period."""
+    schema = {
+        "place": pl.String,
+        "start_on": pl.Date,
+        "expected": pl.Float64,
+        "upperbound": pl.Float64,
+        "alarm": pl.Boolean,
+        "method": pl.String,
+        "fallback": pl.String,
+    }
+    run = DetectionRun.objects.filter(disease=disease, period_type=period).order_by("-ran_at", "-id").first()
+    return fetch(DetectionResult, schema, where="run_id = %s", parameters=[run.pk if run is not None else -1])
+
+
+def partner_counts(*, actor: Actor, disease: str, period: str, first_on: date) -> pl.DataFrame:
+    """Return the accepted figures of all partners, the highest revision of each, columns of `PARTNER_SCHEMA`.
+
+    A figure that came under an agreement and again under its amendment is shown once, as received last.
+    """
+    require(actor, SEE)
+    frame = fetch(
+        PartnerCount,
+        {**PARTNER_SCHEMA, "id": pl.Int64},
+        where="is_current AND disease = %s AND period_type = %s AND start_on >= %s AND stratum = ''",
+        parameters=[disease, period, str(first_on)],
+        columns={"upperbound": '"limit"'},
+    )
+    key = ["from_node", "place", "start_on", "case_classes"]
+    return frame.sort("id").unique(key, keep="last").drop("id").sort(key)
+
+
+def partner_alerts(*, actor: Actor, only_unseen: bool = False, limit: int = 50) -> list[PartnerAlertView]:
+    """Return partners' alerts and notifications, newest first; `only_unseen`: that stand and that nobody has seen."""
+    require(actor, SEE)
+    rows = PartnerAlert.objects.exclude(disease="")
+    if only_unseen:
+        rows = rows.filter(seen_at__isnull=True, withdrawn_at__isnull=True)
+    return [_alert(row) for row in rows[:limit]]
+
+
+def _alert(row: PartnerAlert) -> PartnerAlertView:
+    return PartnerAlertView(
+        id=row.pk,
+        from_node=row.from_node,
+        agreement=row.agreement,
+        crossing_id=row.crossing_id,
+        envelope=row.envelope,
+        schema=row.schema,
+        event=str(row.event),
+        revision=row.revision,
+        severity=row.severity,
+        text_code=row.text_code,
+        disease=row.disease,
+        place=row.place,
+        start_on=row.start_on,
+        end_on=row.end_on,
+        observed=row.observed,
+        expected=row.expected,
+        withheld=row.withheld,
+        simulated=row.simulated,
+        issued_at=row.issued_at,
+        received_at=row.received_at,
+        withdrawn_at=row.withdrawn_at,
+        withdrawal_code=row.withdrawal_code,
+        status=row.status,
+        seen_by=row.seen_by,
+    )
+
+
+def _freshness() -> tuple[PartnerFreshness, ...]:
+    rows = (
+        PartnerCount.objects.filter(is_current=True)
+        .order_by()
+        .values("from_node")
+        .annotate(as_of=Max("as_of"), received_at=Max("received_at"), last=Max("start_on"))
+    )
+    return tuple(
+        PartnerFreshness(
+            from_node=row["from_node"],
+            as_of=row["as_of"],
+            received_at=row["received_at"],
+            last_start_on=row["last"],
+        )
+        for row in sorted(rows, key=lambda row: str(row["from_node"]))
+    )
+
+
+def _waiting() -> tuple[Waiting, ...]:
+    rows = (
+        PartnerCount.objects.filter(status=PartnerCount.Status.WAITING)
+        .order_by()
+        .values("envelope", "from_node", "agreement", "disease")
+        .annotate(figures=Count("pk"), received=Max("received_at"))
+    )
+    return tuple(
+        Waiting(
+            envelope=row["envelope"],
+            from_node=row["from_node"],
+            agreement=row["agreement"],
+            disease=row["disease"],
+            figures=row["figures"],
+            received_at=row["received"],
+        )
+        for row in sorted(rows, key=lambda row: row["received"])
+    )
+
+
+def _looked_at(actor: Actor) -> datetime | None:
+    if not isinstance(actor, Person):
+        return None
+    looked = LastLooked.objects.filter(person=actor).first()
+    return looked.before_at if looked is not None else None
+
+
+def _news(since: datetime | None) -> dict[str, int]:
+    new_signals = Signal.objects.all()
+    new_alerts = PartnerAlert.objects.exclude(disease="")
+    new_figures = PartnerCount.objects.filter(is_current=True)
+    if since is not None:
+        new_signals = new_signals.filter(raised_at__gt=since)
+        new_alerts = new_alerts.filter(received_at__gt=since)
+        new_figures = new_figures.filter(received_at__gt=since)
+    return {
+        "new_signals": new_signals.count(),
+        "new_alerts": new_alerts.count(),
+        "new_figures": new_figures.count(),
+    }
