@@ -124,7 +124,9 @@ def header_for(
 def crossed(*, outcome: str = "accepted", reason: str = "", sealed: Sealed | None = None) -> Case:
     """Return the case of one envelope from pk.nih to cn.cdc, with agreement, receipt, proofs and times."""
     sender, receiver = Party.found("pk.nih"), Party.found("cn.cdc")
-    agreement = canonical({"parties": [{"node": "pk.nih"}, {"node": "cn.cdc"}], "schema": "health-corridor.agreement/1"})
+    agreement = canonical(
+        {"parties": [{"node": "pk.nih"}, {"node": "cn.cdc"}], "schema": "health-corridor.agreement/1"}
+    )
     named = sha256_hex(agreement)
     signatures = tuple(
         make_statement(

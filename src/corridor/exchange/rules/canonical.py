@@ -24,6 +24,7 @@ MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
 """Largest whole number that every JSON reader holds exactly (RFC 8785, section 3.2.2.3)."""
 
+_FIRST_EXPONENT = 1e21
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
 
@@ -88,6 +89,9 @@ def _check(value: Any, depth: int) -> bool:
             raise NotCanonical("a whole number lies beyond 2^53 - 1; write it as text")
         return True
     if isinstance(value, float):
+        # Spelled without an exponent up to 1e21, so it would read back as a whole number that is out of range.
+        if MAX_INTEGER < abs(value) < _FIRST_EXPONENT:
+            raise NotCanonical("a number lies beyond 2^53 - 1; write it as text")
         return False
     if depth > MAX_DEPTH:
         raise NotCanonical(f"a document is nested deeper than {MAX_DEPTH}")
@@ -216,9 +220,11 @@ def utc_time(text: str) -> datetime:
     NotUtc
         If `text` is spelled in any other way.
     """
+    if not isinstance(text, str):
+        raise NotUtc("expected a time like 2026-11-23T07:00:00.000000Z")
     try:
         at = datetime.fromisoformat(text[:-1]).replace(tzinfo=UTC)
-    except (ValueError, TypeError) as fault:
+    except ValueError as fault:
         raise NotUtc("expected a time like 2026-11-23T07:00:00.000000Z") from fault
     if utc_text(at) != text:
         raise NotUtc("expected a time like 2026-11-23T07:00:00.000000Z")

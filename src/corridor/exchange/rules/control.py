@@ -410,9 +410,9 @@ def read_exhibit(data: bytes) -> Exhibit:
         value = parse_canonical(data)
     except NotCanonical as fault:
         raise Malformed(f"an exhibit is a canonical JSON document; {fault}") from fault
-    if not isinstance(value, dict) or value.get("schema") != EXHIBIT or value.get("kind") not in _KINDS:
+    if not isinstance(value, dict) or value.get("schema") != EXHIBIT or str(value.get("kind")) not in _KINDS:
         raise Malformed(f"expected an exhibit of {EXHIBIT}")
-    shape, parts = _KINDS[value["kind"]]
+    shape, parts = _KINDS[str(value["kind"])]
     if value.keys() != {"schema", "kind", *parts}:
         raise Malformed("the exhibit has not exactly the members of its kind")
     return shape(**{name: _read_part(value[name], form) for name, form in parts.items()})

@@ -47,7 +47,7 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,119}\Z")
 _SCHEMA = re.compile(r"[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)+/[1-9][0-9]{0,3}\Z")
 _KID = re.compile(r"[A-Za-z0-9_-]{43}\Z")
-_CLASSES = frozenset(str(member) for member in DataClass)
+_CLASSES = tuple(str(member) for member in DataClass)
 _MEMBERS = frozenset(
     {"id", "from", "to", "agreement", "channel", "schema", "purpose", "class", "persons", "created_at"}
 )
