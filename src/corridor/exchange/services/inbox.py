@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from corridor.exchange.models import Crossing, LogTree
 from corridor.exchange.rules.canonical import sha256_hex
 from corridor.exchange.rules.envelope import Header, Unpacked, check_ciphertext, unpack
 from corridor.exchange.rules.reasons import Reason, Refused
-from corridor.exchange.rules.receipt import Receipt, make_receipt
+from corridor.exchange.rules.receipt import make_receipt
 from corridor.exchange.rules.sealing import open_sealed
 from corridor.exchange.services import bulk, log
 from corridor.exchange.services.crash import crash_point
@@ -203,7 +204,8 @@ class _Receiver:
                 raise
             return Reply("deferred", reason="handler_failed")
         except Exception as fault:  # noqa: BLE001  # a handler's fault is ours to mend; the envelope waits at its sender
-            _log.warning("handling %s from %s failed: %s", item.header.schema, self.actor.node_id, type(fault).__name__)
+            what = (item.header.schema, self.actor.node_id, type(fault).__name__, _place(fault))
+            _log.warning("handling %s from %s failed: %s at %s", *what)
             return Reply("deferred", reason="handler_failed")
 
     def _known(self, items: list[_Item]) -> tuple[list[_Item], dict[int, Reply]]:
@@ -297,18 +299,15 @@ class _Receiver:
         key = keystore.own_keys().transport
         made = [
             make_receipt(
-                Receipt(
-                    envelope_hash=each.item.unpacked.token_hash,
-                    agreement=each.item.header.agreement,
-                    outcome="accepted" if each.ruling.is_allowed else "refused",
-                    reason=each.ruling.reason or None,
-                    epoch=self.epoch,
-                    index=leaf.index,
-                    leaf_hash=leaf.leaf_hash.hex(),
-                    origin=head.origin,
-                    at=self.now,
-                    node=self.own_id,
-                ),
+                envelope_hash=each.item.unpacked.token_hash,
+                agreement=each.item.header.agreement,
+                outcome=each.ruling.outcome,
+                reason=each.ruling.reason,
+                epoch=self.epoch,
+                index=leaf.index,
+                leaf_hash=leaf.leaf_hash,
+                origin=head.origin,
+                at=self.now,
                 key=key,
             )
             for each, leaf in zip(group, leaves, strict=True)
@@ -405,6 +404,12 @@ _COLUMNS = (
 def _crossing_ids(from_node: str, envelope_ids: Sequence[str]) -> Mapping[str, int]:
     rows = Crossing.objects.filter(direction="in", from_node=from_node, envelope_id__in=envelope_ids)
     return dict(rows.exclude(reason=Reason.ID_REUSED).values_list("envelope_id", "pk"))
+
+
+def _place(fault: BaseException) -> str:
+    """Return where a fault was raised; its text may hold what no log may."""
+    frame = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
 
 
 def hash_of(token: bytes) -> str:
