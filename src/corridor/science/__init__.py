@@ -2,6 +2,7 @@
 
 from importlib import import_module
 
+# A function and its module never share a name: loading the module would put it in the function's place.
 _HOMES = {
     "Alarms": "alarms",
     "BadCounts": "series",
@@ -10,9 +11,9 @@ _HOMES = {
     "TooFewWeeks": "series",
     "UnknownMethod": "series",
     "detect": "detection",
-    "ears": "ears",
-    "farrington": "farrington",
-    "farrington_flexible": "farrington",
+    "ears": "ears_methods",
+    "farrington": "farrington_methods",
+    "farrington_flexible": "farrington_methods",
 }
 
 __all__ = sorted(_HOMES)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from corridor.science._tails import LARGEST_MEAN, normal_upper_tail, upper_quantile, upper_tail
+from corridor.science._tails import LARGEST_MEAN, deviance_part, normal_upper_tail, upper_quantile, upper_tail
 
 DELTA, NB_PLUGIN, MUAN = 0, 1, 2
 STEPS = 25
@@ -21,7 +21,7 @@ TOLERANCE = 1e-8
 # The link function of R holds fitted means above the machine's epsilon.
 LOWEST_MEAN = 2.220446049250313e-16
 # From here on y log y loses so many digits that the deviance is summed in the slower form.
-LARGE_COUNT = 1e4
+LARGE_COUNT = 1e3
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
@@ -106,10 +106,7 @@ def _deviance(quick, base, fit):
             total += prior[i] * (y_log_y[i] - y[i] * eta[i] - y[i] + mu[i])
     else:
         for i in range(y.size):
-            if y[i] > 0.0:
-                total += prior[i] * (y[i] * math.log(y[i] / mu[i]) - (y[i] - mu[i]))
-            else:
-                total += prior[i] * mu[i]
+            total += prior[i] * (deviance_part(y[i], mu[i]) if y[i] > 0.0 else mu[i])
     return 2.0 * total
 
 

@@ -37,7 +37,7 @@ def _stirling_error(n):
 
 
 @compiled
-def _deviance_part(x, m):
+def deviance_part(x, m):
     """Return x log(x / m) + m - x without cancellation where x is near m."""
     if abs(x - m) < 0.1 * (x + m):
         v = (x - m) / (x + m)
@@ -61,7 +61,7 @@ def probability(y, m, phi):
     if phi <= 1.0:
         if y == 0.0:
             return math.exp(-m)
-        return math.exp(-_stirling_error(y) - _deviance_part(y, m)) / math.sqrt(2.0 * math.pi * y)
+        return math.exp(-_stirling_error(y) - deviance_part(y, m)) / math.sqrt(2.0 * math.pi * y)
     size = m / (phi - 1.0)
     if y == 0.0:
         return math.exp(-size * math.log(phi))
@@ -72,8 +72,8 @@ def probability(y, m, phi):
         _stirling_error(n)
         - _stirling_error(size)
         - _stirling_error(y)
-        - _deviance_part(size, n * p)
-        - _deviance_part(y, n * q)
+        - deviance_part(size, n * p)
+        - deviance_part(y, n * q)
     )
     return size / n * math.exp(exponent) * math.sqrt(n / (2.0 * math.pi * size * y))
 

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from corridor.science.alarms import Alarms
 from corridor.science.baselines import earliest_row
-from corridor.science.ears import ears
-from corridor.science.farrington import farrington, farrington_flexible
+from corridor.science.ears_methods import ears
+from corridor.science.farrington_methods import farrington, farrington_flexible
 from corridor.science.series import (
     BadOption,
     Dates,
