@@ -5,7 +5,6 @@ knows the method: 1 to k-1 is withheld as small, a larger figure only to protect
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linprog
@@ -109,8 +108,3 @@ def _read(lines: list[Line], *, k: int) -> list[Find]:
         if lo > 1 or hi < k - 1:
             finds.append(Find(when, figure, lo, hi))
     return finds
-
-
-def gaps(days: list[int]) -> list[tuple[int, int]]:
-    """Cut a calendar at the given days: the pieces of time that figures tell apart."""
-    return list(pairwise(sorted(set(days))))

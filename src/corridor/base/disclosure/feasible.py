@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby, pairwise, product
+from math import prod
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -70,9 +71,10 @@ def atoms_of(figures: Sequence[Figure], reading: Reading) -> dict[Figure, frozen
         leaves += sorted(f"{place}-{REST}" for place in places.difference(leaves))
     bounds = sorted({day for figure in figures for day in figure[2:4]})
     stretches = list(pairwise(bounds))
-    combinations = _combinations([figure[4] for figure in figures], reading)
-    if len(leaves) * len(stretches) * len(combinations) > MOST_ATOMS:
+    values = _values([figure[4] for figure in figures], reading)
+    if len(leaves) * len(stretches) * prod(len(known) for known in values.values()) > MOST_ATOMS:
         raise TooManyAtoms
+    combinations = [frozenset(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
     numbers = {
         atom: number for number, atom in enumerate(product(range(len(leaves)), range(len(stretches)), combinations))
     }
@@ -93,16 +95,14 @@ def _inside(stretches: list[tuple[date, date]], start: date, end: date) -> list[
     return [number for number, (first, last) in enumerate(stretches) if start <= first and last <= end]
 
 
-def _combinations(strata: Sequence[str], reading: Reading) -> list[frozenset[tuple[str, str]]]:
+def _values(strata: Sequence[str], reading: Reading) -> dict[str, list[str]]:
+    """Return the known values of each dimension of the strata, and the rest of them where there may be one."""
     values: dict[str, set[str]] = {}
     for stratum in strata:
         for dimension, value in stratum_labels(stratum):
             values.setdefault(dimension, set()).add(value)
     rest = [] if reading.strata_are_all else [REST]
-    return [
-        frozenset(zip(values, chosen, strict=True))
-        for chosen in product(*(sorted(known) + rest for known in values.values()))
-    ]
+    return {dimension: sorted(known) + rest for dimension, known in sorted(values.items())}
 
 
 def said_range(cell: Cell, *, default_limit: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from corridor.base.disclosure.cells import Cell
+from corridor.base.disclosure.cells import Cell, stratum_labels
 from corridor.base.disclosure.feasible import Statement, TooManyAtoms, narrowed
 from corridor.base.disclosure.overlap import Figure, FigureIndex, components
 
@@ -116,8 +116,9 @@ class Ledger:
     def releasable(self, cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
         """Part a release into the cells that may go together now, and those that wait.
 
-        Withheld cells come first, then the shown ones from the finest to the widest: where figures cannot all go, the
-        totals wait. What waits is offered again with the next release.
+        Withheld cells come first, for a gap tells as much; then totals before strata, parts of a country before the
+        whole, short periods before long ones: where figures cannot all go, the later ones wait. What waits is offered
+        again with the next release.
         """
         offered = list(cells)
         if not self.check(offered):
@@ -193,7 +194,7 @@ class Ledger:
             return group, []
         going: list[Cell] = []
         waiting: list[Cell] = []
-        for cell in sorted(group, key=_from_fine_to_wide):
+        for cell in sorted(group, key=_by_worth):
             (waiting if self.check([*going, cell]) else going).append(cell)
         return going, waiting
 
@@ -202,9 +203,9 @@ def _same(one: Cell, other: Cell) -> bool:
     return (one.value, one.withheld) == (other.value, other.withheld)
 
 
-def _from_fine_to_wide(cell: Cell) -> tuple[bool, int, int, int]:
+def _by_worth(cell: Cell) -> tuple[bool, int, int, int]:
     days = (cell.period_end - cell.period_start).days
-    return (cell.value is not None, -cell.stratum.count(":"), -cell.place.count("-"), days)
+    return (cell.value is not None, len(stratum_labels(cell.stratum)), -cell.place.count("-"), days)
 
 
 def _closure(scope: Scope, fetch: Callable[[Scope], Iterable[Iterable[Cell]]]) -> list[list[Cell]]:
