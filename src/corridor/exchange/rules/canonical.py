@@ -84,23 +84,14 @@ def _check(value: Any, depth: int) -> bool:
         return True
     if isinstance(value, str):
         return _check_text(value)
-    if isinstance(value, int):
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise NotCanonical("a whole number lies beyond 2^53 - 1; write it as text")
-        return True
-    if isinstance(value, float):
-        # Spelled without an exponent up to 1e21, so it would read back as a whole number that is out of range.
-        if MAX_INTEGER < abs(value) < _FIRST_EXPONENT:
-            raise NotCanonical("a number lies beyond 2^53 - 1; write it as text")
-        return False
+    if isinstance(value, int | float):
+        return _check_number(value)
     if depth > MAX_DEPTH:
         raise NotCanonical(f"a document is nested deeper than {MAX_DEPTH}")
     plain = True
     if isinstance(value, dict):
         for key, member in value.items():
-            if not isinstance(key, str):
-                raise NotCanonical(f"a member has a key of type {type(key).__name__}; keys are texts")
-            plain &= _check_text(key) and (key.isascii() or max(key) < "\ud800")
+            plain &= _check_key(key)
             plain &= _check(member, depth + 1)
         return plain
     if isinstance(value, list | tuple):
@@ -108,6 +99,21 @@ def _check(value: Any, depth: int) -> bool:
             plain &= _check(member, depth + 1)
         return plain
     raise NotCanonical(f"a value of type {type(value).__name__} has no place in JSON")
+
+
+def _check_key(key: object) -> bool:
+    if not isinstance(key, str):
+        raise NotCanonical(f"a member has a key of type {type(key).__name__}; keys are texts")
+    # Beyond the surrogates the order by code points, which the standard library sorts by, is no longer that of UTF-16.
+    return _check_text(key) and (key.isascii() or max(key) < "\ud800")
+
+
+def _check_number(value: float) -> bool:
+    # A fraction's spelling has no exponent below 1e21, so a larger whole one would read back as an integer out of
+    # range.
+    if abs(value) > MAX_INTEGER and (isinstance(value, int) or abs(value) < _FIRST_EXPONENT):
+        raise NotCanonical("a number lies beyond 2^53 - 1; write it as text")
+    return isinstance(value, int)
 
 
 def _check_text(text: str) -> bool:
