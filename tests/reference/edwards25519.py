@@ -1,4 +1,4 @@
-"""The curve of Ed25519 by its affine formulas (RFC 8032, section 5.1): slow, and sharing no function with the product."""
+"""The curve of Ed25519 by its affine formulas (RFC 8032, section 5.1): slow, sharing no function with the product."""
 
 P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493

@@ -125,7 +125,11 @@ def crossed(*, outcome: str = "accepted", reason: str = "", sealed: Sealed | Non
     """Return the case of one envelope from pk.nih to cn.cdc, with agreement, receipt, proofs and times."""
     sender, receiver = Party.found("pk.nih"), Party.found("cn.cdc")
     agreement = canonical(
-        {"parties": [{"node": "pk.nih"}, {"node": "cn.cdc"}], "schema": "health-corridor.agreement/1"}
+        {
+            "purpose": secrets.token_hex(8),
+            "parties": [{"node": "pk.nih"}, {"node": "cn.cdc"}],
+            "schema": "health-corridor.agreement/1",
+        }
     )
     named = sha256_hex(agreement)
     signatures = tuple(
