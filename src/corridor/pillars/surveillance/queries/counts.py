@@ -132,7 +132,7 @@ def period_counts(
     whole_until = coverage.as_of.date() if coverage.as_of is not None else _FAR_PAST
     frame = _totals(counted).with_columns((_end_of(period) <= whole_until).alias("is_whole"))
     return Figures(
-        frame=frame.select(FIGURE_SCHEMA).sort(_KEY),
+        frame=frame.select(*FIGURE_SCHEMA).sort(_KEY),
         period=period,
         basis=basis,
         classes=asked.classes,

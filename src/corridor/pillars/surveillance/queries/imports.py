@@ -84,7 +84,7 @@ def compare_cases(cases: pl.DataFrame, *, source_id: int) -> pl.DataFrame:
         where=f"source_id = %s AND replaced_in_id IS NULL AND {condition}",
         parameters=[source_id, *parameters],
     )
-    merged = cases.select(CASE_COLUMNS).join(held, on="case_id", how="left", suffix="_held", maintain_order="left")
+    merged = cases.select(*CASE_COLUMNS).join(held, on="case_id", how="left", suffix="_held", maintain_order="left")
     return merged.with_columns(_differs(_CASE_VALUES))
 
 
@@ -107,7 +107,7 @@ def compare_counts(counts: pl.DataFrame, *, source_id: int, carried: Iterable[st
             str(counts["start_on"].max()),
         ],
     )
-    merged = counts.select(COUNT_COLUMNS).join(
+    merged = counts.select(*COUNT_COLUMNS).join(
         held, on=list(COUNT_KEY), how="left", suffix="_held", maintain_order="left"
     )
     absent = set(_COUNT_VALUES) - set(carried)

@@ -38,4 +38,4 @@ def tally(cases: pl.DataFrame) -> pl.DataFrame:
         )
     both = pl.concat(parts, how="diagonal")
     total = both.group_by("disease", "place", "start_on").agg(pl.col(TALLY_COLUMNS).sum())
-    return total.select(TALLY_SCHEMA).collect()
+    return total.select(*TALLY_SCHEMA).collect()

@@ -167,7 +167,7 @@ def record_cases(cases: pl.DataFrame, *, import_id: int, actor: Actor, now: date
     corrected = merged.filter(~is_new & differs & ~from_later)
     outdated = merged.filter(~is_new & differs & from_later).height
     bulk.replace(Case, corrected["id"], replaced_in=import_id)
-    entered = pl.concat([added, corrected]).select(CASE_COLUMNS)
+    entered = pl.concat([added, corrected]).select(*CASE_COLUMNS)
     bulk.insert(Case, entered.with_columns(source_id=pl.lit(import_.source_id), entered_in_id=pl.lit(import_id)))
     replaced = corrected.select(pl.col(f"{name}_held").alias(name) for name in _TALLIED)
     changes = Changes(
@@ -239,7 +239,7 @@ def record_counts(counts: pl.DataFrame, *, import_id: int, actor: Actor, now: da
     corrected = merged.filter(~is_new & differs & ~from_later)
     outdated = merged.filter(~is_new & differs & from_later).height
     bulk.replace(CountReport, corrected["id"], replaced_in=import_id)
-    entered = pl.concat([added, corrected]).select(COUNT_COLUMNS)
+    entered = pl.concat([added, corrected]).select(*COUNT_COLUMNS)
     bulk.insert(CountReport, entered.with_columns(source_id=pl.lit(import_.source_id), entered_in_id=pl.lit(import_id)))
     note(added=added.height, corrected=corrected.height)
     return Changes(
