@@ -11,7 +11,8 @@ from importlib import import_module
 from corridor.server.supervisor import stop_with_parent
 
 LOOPS = {"delivery": "corridor.exchange.delivery", "jobs": "corridor.jobs.worker"}
-BLOCKING_THREADS = 8
+# More threads than cores only queue for the interpreter; two at least, so that a waiting write does not stop reading.
+BLOCKING_THREADS = max(2, os.cpu_count() or 2)
 
 
 def web(*, address: str, port: int, workers: int) -> None:
