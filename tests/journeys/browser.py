@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = (
@@ -59,8 +59,13 @@ class Watcher:
         self.complaints: list[str] = []
         context.on("console", lambda message: self._note(message.type, message.text))
         context.on("weberror", lambda error: self._note("error", str(error.error)))
-        context.on("requestfailed", lambda request: self._note("error", f"{request.url}: {request.failure}"))
+        context.on("requestfailed", self._note_failure)
         context.on("response", lambda reply: reply.status >= 500 and self._note("error", f"{reply.status} {reply.url}"))
+
+    def _note_failure(self, request: Request) -> None:
+        # A picture of another size that the browser thought better of is not a fault.
+        if request.failure != "net::ERR_ABORTED":
+            self._note("error", f"{request.url}: {request.failure}")
 
     def _note(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:

@@ -38,4 +38,11 @@ def actor_name(actor: Actor) -> str:
 
 def actor_kind(actor: Actor) -> str:
     """Return ``person``, ``peer`` or ``system``."""
-    return type(actor).__name__.lower()
+    # Not by type(): the person of a request is a lazy object that only isinstance() sees through.
+    match actor:
+        case Person():
+            return "person"
+        case Peer():
+            return "peer"
+        case System():
+            return "system"

@@ -17,6 +17,12 @@ WIDTHS: dict[Width, int] = {"narrow": 326, "half": 580, "full": 1180}
 """Pixels: a phone of 390, half of a wide page, the whole of it. Text keeps its size, the plot takes the rest."""
 
 PNG_SCALE = 2.0
+WATERMARK_SIZES: dict[Width, int] = {"narrow": 24, "half": 40, "full": 56}
+"""Pixels; the longest of the four words, the Russian one, stays inside the plot."""
+
+TALLEST_MAP = 0.8
+"""A map on a phone is at most this high, as a share of its width; the empty sea above it helps nobody."""
+
 COMPOSITE = ("hconcat", "vconcat", "concat", "facet", "repeat")
 
 
@@ -54,9 +60,13 @@ def to_vega(spec: dict[str, Any], *, theme: Theme, width: Width, language: str, 
     if not any(key in sized for key in COMPOSITE):
         sized["width"] = WIDTHS[width]
         sized["autosize"] = {"type": "fit-x", "contains": "padding"}
-    vega: dict[str, Any] = vl_convert.vegalite_to_vega(sized, config=config(theme, language=language))
+    if "projection" in sized and isinstance(sized.get("height"), (int, float)):
+        sized["height"] = min(sized["height"], round(TALLEST_MAP * WIDTHS[width]))
+    size = WATERMARK_SIZES[width]
+    look = config(theme, language=language, watermark_size=size)
+    vega: dict[str, Any] = vl_convert.vegalite_to_vega(sized, config=look)
     if watermark and '"watermark"' not in json.dumps(spec):
-        _add_watermark(vega, watermark, theme=theme, language=language)
+        _add_watermark(vega, watermark, watermark_style(theme, language=language, size=size))
     return vega
 
 
@@ -122,10 +132,9 @@ def _address_in(value: Any) -> str:
     return ""
 
 
-def _add_watermark(vega: dict[str, Any], word: str, *, theme: Theme, language: str) -> None:
+def _add_watermark(vega: dict[str, Any], word: str, style: dict[str, Any]) -> None:
     """Put the word into the plot, or into each plot of a composite."""
     plots = [mark for mark in vega.get("marks", []) if mark.get("type") == "group"] if "layout" in vega else [vega]
-    style = watermark_style(theme, language=language)
     middle = {"x": {"field": {"group": "width"}, "mult": 0.5}, "y": {"field": {"group": "height"}, "mult": 0.35}}
     appearance = {key: {"value": value} for key, value in style.items() if key != "color"}
     for plot in plots:

@@ -49,7 +49,7 @@ _WEEKDAYS = {
 }
 
 
-def config(theme: Theme, *, language: str = "en") -> dict[str, Any]:
+def config(theme: Theme, *, language: str = "en", watermark_size: int = 40) -> dict[str, Any]:
     """Return the Vega-Lite configuration of the house.
 
     Parameters
@@ -57,6 +57,8 @@ def config(theme: Theme, *, language: str = "en") -> dict[str, Any]:
     theme : ``light`` or ``dark``
     language : str
         Decides the typefaces.
+    watermark_size : int, pixels
+        Of the word that marks simulated figures.
 
     Returns
     -------
@@ -126,19 +128,19 @@ def config(theme: Theme, *, language: str = "en") -> dict[str, Any]:
             "ring-label": {**text, "fontSize": 11},
             "country-label": {**text, "color": colours["quiet"], "fill": colours["quiet"], "fontSize": 13},
             "corridor": {"color": colours["quiet"], "strokeOpacity": 0.6, "filled": False},
-            "watermark": watermark_style(theme, language=language),
+            "watermark": watermark_style(theme, language=language, size=watermark_size),
         },
     }
 
 
-def watermark_style(theme: Theme, *, language: str) -> dict[str, Any]:
+def watermark_style(theme: Theme, *, language: str, size: int = 40) -> dict[str, Any]:
     """Return how the word that marks simulated figures stands in a picture: large, across, and behind no one's back."""
     return {
         "font": FONTS.get(language, FONTS["en"]),
         "fill": COLOURS[theme]["ink"],
         "color": COLOURS[theme]["ink"],
         "fillOpacity": 0.22,
-        "fontSize": 40,
+        "fontSize": size,
         "fontWeight": "bold",
         "align": "center",
         "baseline": "middle",

@@ -219,7 +219,7 @@ def _map(points: list[dict[str, Any]]) -> dict[str, Any]:
         "longitude": {"field": "lon", "type": "quantitative"},
         "latitude": {"field": "lat", "type": "quantitative"},
     }
-    size = {"field": "cases", "type": "quantitative", "legend": None, "scale": {"range": [40, 900]}}
+    size: Any = {"field": "cases", "type": "quantitative", "legend": None, "scale": {"range": [40, 900]}}
     places = [
         {
             "transform": [{"filter": f"datum.style == '{style}'"}],

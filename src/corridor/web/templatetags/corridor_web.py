@@ -1,8 +1,9 @@
 """The template tags that every page uses: ``{% load corridor_web %}``."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django import template
 from django.http import QueryDict
@@ -165,10 +166,10 @@ def cell(column: Column, value: object) -> SafeString:
 @register.simple_tag
 def value_text(column: Column, content: Cell) -> str:
     """Write the value of a cell as its column asks."""
-    value = content.value
-    writers = {
-        "number": lambda: number(value),  # type: ignore[arg-type]  # a number column holds numbers
-        "percent": lambda: percent(value),  # type: ignore[arg-type]  # a percent column holds numbers
+    value: Any = content.value
+    writers: dict[str, Callable[[], str]] = {
+        "number": lambda: number(value),
+        "percent": lambda: percent(value),
         "day": lambda: day(_as_date(value)),
         "moment": lambda: moment(_as_moment(value)),
         "week": lambda: week(value),
