@@ -38,16 +38,17 @@ class WrongText(WrongUsage):
     code: ClassVar[str] = "wrong-text"
 
 
-@click.group("agreement")
-def agreement() -> None:
-    """Agreements: what may cross, signed by all parties.
+_FIRST_STEPS = """\b
+A new agreement, from a source file to the first envelope:
+  corridor agreement draft memorandum.toml --text en=memorandum-en.pdf
+  corridor agreement propose 7c1e90
+  corridor agreement sign 7c1e90        (a second person: corridor approve 12)
+"""
 
-    \b
-    A new agreement, from a source file to the first envelope:
-      corridor agreement draft memorandum.toml --text en=memorandum-en.pdf
-      corridor agreement propose 7c1e90
-      corridor agreement sign 7c1e90        (a second person: corridor approve 12)
-    """
+
+@click.group("agreement", epilog=_FIRST_STEPS)
+def agreement() -> None:
+    """Agreements: what may cross, signed by all parties."""
 
 
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -56,11 +57,13 @@ _TEXTS = click.option(
     "texts",
     multiple=True,
     metavar="LANGUAGE=FILE",
-    help="The readable text; its hash goes into the document.",
+    help="A readable text; its hash goes into the document.",
 )
 
 
-@agreement.command("draft")
+@agreement.command(
+    "draft", epilog="Example: corridor agreement draft memorandum.toml --text en=en.pdf --text ur=ur.pdf"
+)
 @click.argument("source", type=click.Path(path_type=Path))
 @_TEXTS
 @_AS_JSON
@@ -68,9 +71,6 @@ def draft(source: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
     """Store a draft made from SOURCE, a TOML or JSON file; nothing is sent.
 
     What the source leaves out takes a cautious default; every fault is listed with its place.
-
-    \b
-    Example: corridor agreement draft memorandum.toml --text en=en.pdf --text ur=ur.pdf
     """
     now = utcnow()
     row = acts.draft_agreement(_read(source), texts=_texts(texts), actor=acting_person(now), now=now)
@@ -81,7 +81,7 @@ def draft(source: Path, texts: tuple[str, ...], *, as_json: bool) -> None:
     )
 
 
-@agreement.command("amend")
+@agreement.command("amend", epilog="Example: corridor agreement amend 7c1e90 changes.toml")
 @click.argument("old")
 @click.argument("source", type=click.Path(path_type=Path))
 @_TEXTS
@@ -91,9 +91,6 @@ def amend(old: str, source: Path, texts: tuple[str, ...], *, as_json: bool) -> N
 
     A member of the source replaces that of the old version; an entry of channels, parties or legal_basis replaces the
     one of the same id, node or country. `remove_channels = ["id"]` takes channels away.
-
-    \b
-    Example: corridor agreement amend 7c1e90 changes.toml
     """
     now = utcnow()
     person = acting_person(now)
@@ -106,15 +103,11 @@ def amend(old: str, source: Path, texts: tuple[str, ...], *, as_json: bool) -> N
     )
 
 
-@agreement.command("propose")
+@agreement.command("propose", epilog="Example: corridor agreement propose 7c1e90")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def propose(hash_: str, *, as_json: bool) -> None:
-    """Send draft HASH to the other parties; then every party may sign it.
-
-    \b
-    Example: corridor agreement propose 7c1e90
-    """
+    """Send draft HASH to the other parties; then every party may sign it."""
     now = utcnow()
     person = acting_person(now)
     row = acts.propose(queries.agreement(person, hash_, now=now).hash, actor=person, now=now)
@@ -125,15 +118,11 @@ def propose(hash_: str, *, as_json: bool) -> None:
     )
 
 
-@agreement.command("list")
+@agreement.command("list", epilog="Example: corridor agreement list --state in-force")
 @click.option("--state", type=click.Choice([state.value for state in State]), help="Only agreements in this state.")
 @_AS_JSON
 def list_agreements(state: str | None, *, as_json: bool) -> None:
-    """List the agreements of this node.
-
-    \b
-    Example: corridor agreement list --state in-force
-    """
+    """List the agreements of this node."""
     now = utcnow()
     found = [
         each for each in queries.agreements(acting_person(now), now=now) if state is None or each.state.value == state
@@ -148,16 +137,12 @@ def list_agreements(state: str | None, *, as_json: bool) -> None:
     )
 
 
-@agreement.command("show")
+@agreement.command("show", epilog="Example: corridor agreement show 7c1e90")
 @click.argument("hash_", metavar="HASH")
 @click.option("--document", is_flag=True, help="Print the canonical bytes that the parties sign, and nothing else.")
 @_AS_JSON
 def show(hash_: str, *, document: bool, as_json: bool) -> None:
-    """Show agreement HASH: its state, its signatures, and what it opens, clause by clause.
-
-    \b
-    Example: corridor agreement show 7c1e90
-    """
+    """Show agreement HASH: its state, its signatures, and what it opens, clause by clause."""
     now = utcnow()
     person = acting_person(now)
     view = queries.agreement(person, hash_, now=now)
@@ -175,15 +160,11 @@ def show(hash_: str, *, document: bool, as_json: bool) -> None:
     _result(detail, "\n".join(_described(view, said)), as_json=as_json)
 
 
-@agreement.command("diff")
+@agreement.command("diff", epilog="Example: corridor agreement diff 9f03aa")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def diff(hash_: str, *, as_json: bool) -> None:
-    """Show what amendment HASH changes against the version that it supersedes.
-
-    \b
-    Example: corridor agreement diff 9f03aa
-    """
+    """Show what amendment HASH changes against the version that it supersedes."""
     old, changed = queries.changes(acting_person(utcnow()), hash_)
     lines = [
         f"{'/'.join(each.path)}{f'  (clause {each.clause})' if each.clause else ''}: {each.change.value}\n"
@@ -208,77 +189,53 @@ def diff(hash_: str, *, as_json: bool) -> None:
     )
 
 
-@agreement.command("sign")
+@agreement.command("sign", epilog="Example: corridor agreement sign 7c1e90")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def sign(hash_: str, *, as_json: bool) -> None:
-    """Sign agreement HASH for this node; it takes a second person.
-
-    \b
-    Example: corridor agreement sign 7c1e90
-    """
+    """Sign agreement HASH for this node; it takes a second person."""
     now = utcnow()
     _outcome(acts.ask_to_sign(hash_, actor=acting_person(now), now=now), "signed", as_json=as_json)
 
 
-@agreement.command("activate")
+@agreement.command("activate", epilog="Example: corridor agreement activate 51b2c4")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def activate(hash_: str, *, as_json: bool) -> None:
-    """Open the dormant emergency annex HASH for this node's side; it closes by itself.
-
-    \b
-    Example: corridor agreement activate 51b2c4
-    """
+    """Open the dormant emergency annex HASH for this node's side; it closes by itself."""
     _at_once(hash_, Kind.ACTIVATION, as_json=as_json)
 
 
-@agreement.command("suspend")
+@agreement.command("suspend", epilog="Example: corridor agreement suspend 7c1e90")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def suspend(hash_: str, *, as_json: bool) -> None:
-    """Halt all exchange under agreement HASH, here at once and at the partners when they hear of it.
-
-    \b
-    Example: corridor agreement suspend 7c1e90
-    """
+    """Halt all exchange under agreement HASH, here at once and at the partners when they hear of it."""
     _at_once(hash_, Kind.SUSPENSION, as_json=as_json)
 
 
-@agreement.command("resume")
+@agreement.command("resume", epilog="Example: corridor agreement resume 7c1e90")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def resume(hash_: str, *, as_json: bool) -> None:
-    """Lift this node's own suspension of agreement HASH; it takes a second person.
-
-    \b
-    Example: corridor agreement resume 7c1e90
-    """
+    """Lift this node's own suspension of agreement HASH; it takes a second person."""
     now = utcnow()
     _outcome(acts.ask_to_resume(hash_, actor=acting_person(now), now=now), "resumed", as_json=as_json)
 
 
-@agreement.command("terminate")
+@agreement.command("terminate", epilog="Example: corridor agreement terminate 7c1e90")
 @click.argument("hash_", metavar="HASH")
 @_AS_JSON
 def terminate(hash_: str, *, as_json: bool) -> None:
-    """Terminate agreement HASH when its notice has run, or withdraw a proposal at once; it takes a second person.
-
-    \b
-    Example: corridor agreement terminate 7c1e90
-    """
+    """Terminate agreement HASH when its notice has run, or withdraw a proposal at once; it takes a second person."""
     now = utcnow()
     _outcome(acts.ask_to_terminate(hash_, actor=acting_person(now), now=now), "terminated", as_json=as_json)
 
 
-@agreement.command("discard")
+@agreement.command("discard", epilog="Example: corridor agreement discard 7c1e90")
 @click.argument("hash_", metavar="HASH")
 def discard(hash_: str) -> None:
-    """Delete draft HASH, which was never proposed.
-
-    \b
-    Example: corridor agreement discard 7c1e90
-    """
+    """Delete draft HASH, which was never proposed."""
     now = utcnow()
     acts.discard_draft(hash_, actor=acting_person(now), now=now)
     click.echo("The draft is deleted.")
@@ -288,8 +245,10 @@ def _at_once(hash_: str, kind: Kind, *, as_json: bool) -> None:
     now = utcnow()
     person = acting_person(now)
     full = queries.agreement(person, hash_, now=now).hash
-    act = acts.activate if kind is Kind.ACTIVATION else acts.suspend
-    state = act(full, actor=person, now=now)
+    if kind is Kind.ACTIVATION:
+        state = acts.activate(full, actor=person, now=now)
+    else:
+        state = acts.suspend(full, actor=person, now=now)
     text = f"agreement {full[:12]} is {state.value}"
     if kind is Kind.ACTIVATION and state is State.DORMANT:
         text += "; it opens when the other side has activated it too"

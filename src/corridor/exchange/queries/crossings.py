@@ -29,6 +29,7 @@ class CrossingFilters:
     direction: str = ""
     status: str = ""
     agreement: str = ""
+    channel: str = ""
     schema: str = ""
     reason: str = ""
     since: datetime | None = None
@@ -121,6 +122,7 @@ def crossings(actor: Actor, filters: CrossingFilters | None = None) -> list[Cros
     conditions: dict[str, Any] = {
         "direction": wanted.direction,
         "status": wanted.status,
+        "channel": wanted.channel,
         "schema": wanted.schema,
         "reason": wanted.reason,
         "agreement_hash__startswith": wanted.agreement,

@@ -1,0 +1,1 @@
+"""Pages of the exchange: agreements, partners, crossings, export counters."""
