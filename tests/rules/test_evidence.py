@@ -170,6 +170,28 @@ def test_refusal_names_its_reason() -> None:
     assert any("refused (cell_below_limit)" in each for each in verdict.findings)
 
 
+def test_refusal_by_the_senders_own_gate_needs_no_receipt() -> None:
+    for kind in ("refused", "withdrawn"):
+        log = CASE.sender.log(sha256_hex(CASE.contents.agreement))
+        log.append(kind=kind, envelope=sha256_hex(CASE.contents.envelope), reason="cell_below_limit")
+        contents = Contents(
+            kind="refusal",
+            nodes={"pk.nih": CASE.sender.history},
+            envelope=CASE.contents.envelope,
+            proofs=(log.prove(0),),
+        )
+
+        assert verify(build(contents), CASE.trust).status == "authentic"
+        assert verify(build(replace(contents, kind="envelope")), CASE.trust).status == "altered"
+
+
+def test_without_statements_the_agreement_and_the_receipt_bound_the_time() -> None:
+    verdict = judged(CASE, statements=())
+
+    assert verdict.earliest_at == NOW - timedelta(days=9)
+    assert verdict.latest_at == NOW + timedelta(seconds=2)
+
+
 @pytest.mark.parametrize("kind", ["refusal", "receipt", "agreement"])
 def test_file_about_one_thing_is_not_shown_as_about_another(kind: str) -> None:
     assert judged(CASE, kind=kind).status == "altered"

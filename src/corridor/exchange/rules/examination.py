@@ -23,6 +23,8 @@ from corridor.exchange.rules.sealing import commitment
 from corridor.exchange.rules.signer import Signer
 from corridor.exchange.rules.tree import leaf_hash, verify_inclusion
 
+_REFUSING = ("refused", "withdrawn")
+
 
 class Bound(NamedTuple):
     """One bound of time, and the words of whom it rests on."""
@@ -40,6 +42,15 @@ class _Signed(NamedTuple):
     what: str
 
 
+class _Proved(NamedTuple):
+    """A leaf that stands in its log: its proof, the checkpoint, its record, and which hashes of this file it names."""
+
+    proof: LogProof
+    checkpoint: Checkpoint
+    record: Mapping[str, object]
+    named: set[str]
+
+
 @dataclass(slots=True)
 class Examination:
     """Checks everything in a file against everything else in it; raises where something does not hold."""
@@ -54,7 +65,8 @@ class Examination:
     receipt: Receipt | None = None
     _signed: list[_Signed] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
-    _proved: list[tuple[LogProof, Checkpoint, set[str]]] = field(default_factory=list)
+    _proved: list[_Proved] = field(default_factory=list)
+    _signed_at: dict[str, datetime] = field(default_factory=dict)
     _held: list[tuple[CheckpointStatement, Checkpoint]] = field(default_factory=list)
 
     def run(self) -> None:
@@ -66,6 +78,7 @@ class Examination:
             self._examine_proof(proof)
         for token in self.contents.statements:
             self._examine_statement(token)
+        self._bound_by_agreement()
         self._examine_kind()
         if self._used != set(self.signers):
             raise Malformed("the file carries cards of a node that signed nothing in it")
@@ -167,6 +180,7 @@ class Examination:
             except CorridorError:
                 continue
             self._signed.append(_Signed(statement.party, public, statement.hash, "the signature of the agreement"))
+            self._signed_at[statement.party] = statement.stated_at
             if self.claimed_at is None or (self.unpacked is None and self.receipt is None):
                 self.claimed_at = max(statement.stated_at, self.claimed_at or statement.stated_at)
             return statement.party
@@ -205,7 +219,7 @@ class Examination:
             if receipt.leaf_hash != leaf:
                 raise Malformed(f"the receipt of {proof.node} names another leaf than its log holds")
             self.findings.append(f"the leaf that the receipt names stands in the log of {proof.node}")
-        self._proved.append((proof, checkpoint, named))
+        self._proved.append(_Proved(proof, checkpoint, record, named))
         self.findings.append(
             f"leaf {proof.index} of {checkpoint.origin} records it ({str(record.get('kind', 'record'))[:40]}), "
             f"under the signed checkpoint of {checkpoint.size} leaves"
@@ -229,7 +243,7 @@ class Examination:
             self._bound_earliest(statement, given[0])
 
     def _bound_latest(self, statement: CheckpointStatement, held: Checkpoint) -> None:
-        if any(_same(held, checkpoint) for _, checkpoint, _ in self._proved) and statement.node != statement.to:
+        if any(_same(held, each.checkpoint) for each in self._proved) and statement.node != statement.to:
             finding = (
                 f"{statement.node} states that at {_minute(statement.at)} it held a checkpoint "
                 f"of {statement.to} that contains it"
@@ -239,7 +253,7 @@ class Examination:
     def _bound_earliest(self, statement: CheckpointStatement, given: Checkpoint) -> None:
         # Only the author's own log bounds the object from below; the other side's leaf came later anyway.
         author = self.unpacked.header.from_ if self.unpacked else self.receipt.node if self.receipt else None
-        for proof, checkpoint, _ in self._proved:
+        for proof, checkpoint, _, _ in self._proved:
             if proof.node == author and checkpoint.origin == given.origin and given.size <= proof.index:
                 finding = (
                     f"{statement.node} stated at {_minute(statement.at)} to {statement.to} that its log had "
@@ -247,11 +261,19 @@ class Examination:
                 )
                 self.earliest.append(Bound(statement.at, finding))
 
+    def _bound_by_agreement(self) -> None:
+        """What a receiver accepted under an agreement, it accepted after its own signature of that agreement."""
+        receipt = self.receipt
+        if receipt is not None and receipt.outcome == "accepted" and receipt.node in self._signed_at:
+            at = self._signed_at[receipt.node]
+            finding = f"{receipt.node} signed the agreement at {_minute(at)} and accepted nothing under it before"
+            self.earliest.append(Bound(at, finding))
+
     def _examine_kind(self) -> None:
         kind, receipt = self.contents.kind, self.receipt
+        # An envelope that its sender's own gate stopped, when it was queued or when it was claimed for sending.
         refused_in_log = any(
-            "refused" in (record.get("kind"), record.get("outcome"))
-            for record in (parse_canonical(proof.record) for proof in self.contents.proofs)
+            each.record.get("kind") in _REFUSING or each.record.get("outcome") == "refused" for each in self._proved
         )
         refused = receipt.outcome == "refused" if receipt is not None else refused_in_log
         holds = {
@@ -278,7 +300,7 @@ class Examination:
     def _was_held(self, signed: _Signed, *, before: datetime) -> bool:
         checkpoints = [
             checkpoint
-            for proof, checkpoint, named in self._proved
+            for proof, checkpoint, _, named in self._proved
             if proof.node == signed.node and signed.hash in named
         ]
         return any(
