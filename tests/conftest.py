@@ -18,7 +18,9 @@ from tests import postgres
 hypothesis.settings.register_profile("dev", max_examples=30, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("nightly", max_examples=5000, deadline=None)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev"))
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") == "true" else "dev")
+)
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 """A Monday morning: the `now` of tests that do not care which."""
@@ -175,7 +177,24 @@ def sqlite_home(tmp_path: Path) -> Home:
 def _made(tmp_path: Path, environ: dict[str, str]) -> Home:
     made = Home(tmp_path / "home", environ)
     done = made.run(
-        "node", "init", "--id", "pk.test", "--name", "Test institute", "--country", "PK", "--url", "http://127.0.0.1:8999"
+        "node",
+        "init",
+        "--id",
+        "pk.test",
+        "--name",
+        "Test institute",
+        "--country",
+        "PK",
+        "--url",
+        "http://127.0.0.1:8999",
     )
     assert done.returncode == 0, done.stderr
     return made
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly what did not run: a green line must not hide a browser that is missing."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "/journeys/" in report.nodeid]
+    if skipped:
+        terminalreporter.section("browser journeys")
+        terminalreporter.line(f"{len(skipped)} browser journeys were SKIPPED: no Chromium was found. CI fails on this.")
