@@ -355,7 +355,7 @@ class Corridor:
         """Close every database."""
         for node in self:
             node.wrapper.close()
-        keystore.open_keys.cache_clear()
+        keystore.close_keys()
 
     def advance(self, **by: float) -> None:
         """Let time pass, as in ``advance(hours=2)``."""

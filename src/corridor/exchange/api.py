@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,9 @@ from django.db.utils import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
 
-from corridor.accounts.access import public
 from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError
-from corridor.exchange import keystore, queries
+from corridor.exchange import queries
 from corridor.exchange.rules import http_signature
 from corridor.exchange.rules.http_signature import SignedMessage
 from corridor.exchange.services import log, partners, rounds, unauthenticated
@@ -80,23 +79,26 @@ def take_round(*, headers: Mapping[str, str], body: bytes, now: datetime, path: 
         As requested.
     """
     signed: SignedMessage | None = None
+    peer = ""
     try:
         _check_form(headers, body)
         peer, signed = _authenticate(headers, body, path=path, now=now)
         offset = (signed.created_at - now).total_seconds()
         came = rounds.Round.from_bytes(body)
         answered = rounds.answer(came, peer=peer, now=now, clock_offset_seconds=offset)
-        return _reply(200, answered.to_bytes(), signed=signed, now=now)
+        return _reply(200, answered.to_bytes(), signed=signed, peer=peer, now=now)
     except Rejected as fault:
-        return _problem(fault.status, fault.problem_code, str(fault), signed=signed, now=now)
+        return _problem(fault.status, fault.problem_code, str(fault), signed=signed, peer=peer, now=now)
     except rounds.MalformedRound as fault:
-        return _problem(400, fault.code, str(fault), signed=signed, now=now)
+        return _problem(400, fault.code, str(fault), signed=signed, peer=peer, now=now)
     except (rounds.PeerOnHold, log.NotSigning) as fault:
-        return _problem(503, fault.code, str(fault), signed=signed, now=now)
+        return _problem(503, fault.code, str(fault), signed=signed, peer=peer, now=now)
     except DatabaseError as fault:
         # Locked, full or read-only: nothing was written, the partner comes again.
         _log.warning("a round could not be written: %s", type(fault).__name__)
-        return _problem(503, "storage-unavailable", "this node cannot write now; come again", signed=signed, now=now)
+        return _problem(
+            503, "storage-unavailable", "this node cannot write now; come again", signed=signed, peer=peer, now=now
+        )
 
 
 def _check_form(headers: Mapping[str, str], body: bytes) -> None:
@@ -128,17 +130,17 @@ def _authenticate(headers: Mapping[str, str], body: bytes, *, path: str, now: da
     return owners[signed.kid][0], signed
 
 
-def _reply(status: int, body: bytes, *, signed: SignedMessage | None, now: datetime) -> WireReply:
+def _reply(status: int, body: bytes, *, signed: SignedMessage | None, peer: str, now: datetime) -> WireReply:
     headers = {"Content-Type": "application/json"}
     if signed is not None:
-        key = keystore.own_keys().transport
+        key = partners.speaking_key(peer)
         headers |= http_signature.sign_reply(status=status, body=body, request=signed, key=key, created_at=now)
     return WireReply(status, headers, body)
 
 
-def _problem(status: int, code: str, text: str, *, signed: SignedMessage | None, now: datetime) -> WireReply:
+def _problem(status: int, code: str, text: str, *, signed: SignedMessage | None, peer: str, now: datetime) -> WireReply:
     body = json.dumps({"code": code, "text": text}).encode()
-    reply = _reply(status, body, signed=signed, now=now)
+    reply = _reply(status, body, signed=signed, peer=peer, now=now)
     if status == 503:
         reply.headers["Retry-After"] = "5"
     return reply
@@ -245,7 +247,7 @@ def card(request: HttpRequest) -> HttpResponse:
     """Return the card file; whether it is this node's is decided by comparing its fingerprint over another way."""
     del request
     if queries.own_node() is None:
-        return _plain(_problem(503, "no-node", "this home has no node yet", signed=None, now=utcnow()))
+        return _plain(_problem(503, "no-node", "this home has no node yet", signed=None, peer="", now=utcnow()))
     return HttpResponse(partners.own_card_file(), content_type="application/json")
 
 
@@ -261,8 +263,3 @@ def health(request: HttpRequest) -> HttpResponse | tuple[int, dict[str, Any]]:
 
 def _plain(reply: WireReply) -> HttpResponse:
     return HttpResponse(reply.body, status=reply.status, headers=reply.headers)
-
-
-def open_to_all(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a view of this API: it knows partners by their signature, not by a session."""
-    return public(view)

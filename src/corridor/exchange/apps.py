@@ -37,7 +37,7 @@ class ExchangeConfig(AppConfig):
         from corridor.accounts.roles import grant
         from corridor.accounts.transactions import on_audit
         from corridor.exchange import handlers, tasks
-        from corridor.exchange.services import agreement_acts, log, partners, restore
+        from corridor.exchange.services import agreement_acts, disputes, log, partners, restore
         from corridor.jobs.registry import every
 
         for role, permissions in GRANTS.items():
@@ -45,6 +45,7 @@ class ExchangeConfig(AppConfig):
         handlers.register()
         partners.register_approvals()
         restore.register_approvals()
+        disputes.register_approvals()
         agreement_acts.register_approvals()
         on_audit(log.append_audit)
         every(timedelta(hours=1), kind=tasks.HOURLY)

@@ -30,7 +30,7 @@ from django.db.utils import DatabaseError
 
 from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError, Refused, Unreachable
-from corridor.exchange import keystore, queries
+from corridor.exchange import queries
 from corridor.exchange.rules import http_signature
 from corridor.exchange.services import log, partners, restore, rounds
 
@@ -179,7 +179,7 @@ def _ask(node_id: str, brought: rounds.Round, *, now: datetime, wire: Wire) -> t
         authority=urlsplit(url).netloc,
         path=ROUND_PATH,
         body=body,
-        key=keystore.own_keys().transport,
+        key=partners.speaking_key(node_id),
         nonce=brought.nonce,
         created_at=now,
     )

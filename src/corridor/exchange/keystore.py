@@ -93,7 +93,6 @@ def create(folder: Path) -> tuple[NodeKeys, SigningKey]:
     keys = NodeKeys.generate()
     for name in NAMES:
         _wrap(folder, name, getattr(keys, name).private_bytes())
-    open_keys.cache_clear()
     return keys, SigningKey.generate()
 
 
@@ -102,11 +101,10 @@ def replace(folder: Path, name: str, key: SigningKey | SealingKey) -> None:
     current = folder / KEYS / f"{name}.json"
     current.replace(current.with_name(f"{name}.old.json"))
     _wrap(folder, name, key.private_bytes())
-    open_keys.cache_clear()
 
 
 def own_keys() -> NodeKeys:
-    """Return the keys of the home of this process.
+    """Return the keys of the home of this process, anew after they were rotated by another process.
 
     Raises
     ------
@@ -115,15 +113,39 @@ def own_keys() -> NodeKeys:
     return open_keys(home())
 
 
-@lru_cache(maxsize=16)
 def open_keys(folder: Path) -> NodeKeys:
-    """Return the keys of the node in `folder`; they stay open for the life of the process.
+    """Return the keys of the node in `folder`; they stay open until one of them is replaced.
 
     Raises
     ------
     KeysUnreadable
         If a file is missing or the secret does not open it.
     """
+    return _open_keys(folder, tuple(_stamp(folder / KEYS / f"{name}.json") for name in NAMES))
+
+
+def previous_transport_key(folder: Path) -> SigningKey | None:
+    """Return the transport key before the last rotation, by which partners know this node until they took the new card."""
+    if not (folder / KEYS / "transport.old.json").exists():
+        return None
+    return SigningKey.from_bytes(_unwrap(folder, "transport", file="transport.old"))
+
+
+def close_keys() -> None:
+    """Forget every open key."""
+    _open_keys.cache_clear()
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=16)
+def _open_keys(folder: Path, stamps: tuple[int, ...]) -> NodeKeys:
+    del stamps  # part of the key under which they are found again
     transport, log, agreement = (SigningKey.from_bytes(_unwrap(folder, name)) for name in NAMES[:3])
     return NodeKeys(transport, log, agreement, SealingKey.from_bytes(_unwrap(folder, "encryption")))
 
@@ -179,8 +201,8 @@ def _wrap(folder: Path, name: str, material: bytes) -> None:
     )
 
 
-def _unwrap(folder: Path, name: str) -> bytes:
-    path = folder / KEYS / f"{name}.json"
+def _unwrap(folder: Path, name: str, *, file: str = "") -> bytes:
+    path = folder / KEYS / f"{file or name}.json"
     try:
         stored = json.loads(path.read_bytes())
         return _wrapping_key(folder).decrypt(unb64(stored["nonce"]), unb64(stored["sealed"]), name.encode())

@@ -103,6 +103,8 @@ class HeldByPeer(models.Model):
     origin = models.CharField(max_length=300)
     size = models.PositiveBigIntegerField()
     signed = models.BinaryField()
+    # The peer's signed statement that it holds it, which bounds in evidence when a leaf was there at the latest.
+    statement = models.BinaryField()
     told_at = models.DateTimeField()
 
     class Meta:

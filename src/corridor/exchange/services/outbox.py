@@ -17,7 +17,7 @@ from corridor.accounts.transactions import note, write
 from corridor.base.errors import CorridorError, InputFault
 from corridor.exchange import keystore
 from corridor.exchange.messages import Message
-from corridor.exchange.models import Crossing, OutboxEntry, Partner
+from corridor.exchange.models import CardVersion, Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import sha256_hex
 from corridor.exchange.rules.envelope import Header, Sealed, new_id, pack
 from corridor.exchange.rules.keys import thumbprint
@@ -133,8 +133,8 @@ def _send(message: Message, *, to: str, agreement: str, channel: str, actor: Act
     )
     ruling = _partner_ruling(to, gate, header) or gate.judge(header, message)
     body = message.to_bytes()
-    # A refused envelope is never signed: nobody outside may hold what looks like one that was sent.
-    packed, sealed = _pack(header, body) if not ruling.refused_reason else (b"", None)
+    # A refused envelope is signed too, for evidence of the refusal; it stays here.
+    packed, sealed = _pack(header, body)
     token_hash = sha256_hex(packed or body)
     kind, subject = log.tree_of(ruling.first_version, partner=to)
     head = log.lock_tree(kind, subject=subject, now=now)
@@ -199,6 +199,8 @@ def _pack(header: Header, body: bytes) -> tuple[bytes, Sealed | None]:
     key = keystore.own_keys().transport
     if header.body_kind == "plain":
         return pack(header, body, key=key), None
+    if not CardVersion.objects.filter(node_id=header.to).exists():
+        return b"", None
     sealed = seal(body, header=header, recipient_key=current_card(header.to).keys.encryption)
     return pack(header, sealed, key=key), sealed
 

@@ -18,7 +18,7 @@ from corridor.accounts.transactions import note, write
 from corridor.base.errors import InputFault, Refused, WrongUsage
 from corridor.exchange import keystore
 from corridor.exchange.messages import CardAnnouncement, KeyRevocationNotice
-from corridor.exchange.models import CardVersion, KeyRevocation, LogTree, Node, Partner
+from corridor.exchange.models import CardVersion, Crossing, KeyRevocation, LogTree, Node, Partner
 from corridor.exchange.rules import card as cards
 from corridor.exchange.rules.canonical import b64, parse_canonical, sha256_hex, unb64
 from corridor.exchange.rules.card import Card, CardKeys
@@ -481,3 +481,20 @@ def url_of(node_id: str) -> str:
 def transport_public_keys(node_id: str) -> list[bytes]:
     """Return the public transport keys of a partner that count now."""
     return list(transport_keys(node_id).values())
+
+
+def speaking_key(node_id: str) -> SigningKey:
+    """Return the transport key by which a partner knows this node: the old one until it took the card with the new one."""
+    is_known = not Crossing.objects.filter(
+        direction=Crossing.Direction.OUT,
+        to_node=node_id,
+        schema=CardAnnouncement.schema_id(),
+        status=Crossing.Status.QUEUED,
+    ).exists()
+    old = None if is_known else keystore.previous_transport_key(keystore.home())
+    return old or keystore.own_keys().transport
+
+
+def own_fingerprint() -> str:
+    """Return the fingerprint of this node's card, which stays through rotations."""
+    return cards.fingerprint(own_chain()[-1])

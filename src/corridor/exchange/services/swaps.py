@@ -140,13 +140,13 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, 
         if (statement.node, statement.to) != (peer, own.node_id):
             continue
         if statement.held is not None:
-            _peer_holds(peer, statement.held, now=now)
+            _peer_holds(peer, statement.held, statement=statement.signed, now=now)
         if statement.given is not None:
             about += _take_given(peer, statement, swap.proof, shared=shared, now=now)
     return about
 
 
-def _peer_holds(peer: str, signed: bytes, *, now: datetime) -> None:
+def _peer_holds(peer: str, signed: bytes, *, statement: bytes, now: datetime) -> None:
     node = log.own_node()
     try:
         checkpoint = control.read_checkpoint_by(
@@ -166,7 +166,7 @@ def _peer_holds(peer: str, signed: bytes, *, now: datetime) -> None:
         HeldByPeer.objects.update_or_create(
             node_id=peer,
             origin=checkpoint.origin,
-            defaults={"size": checkpoint.size, "signed": signed, "told_at": now},
+            defaults={"size": checkpoint.size, "signed": signed, "statement": statement, "told_at": now},
         )
 
 

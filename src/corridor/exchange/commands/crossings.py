@@ -1,0 +1,134 @@
+"""Commands about what crossed: list it, verify the log, prove one envelope, retry what could not be delivered."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from corridor.accounts.actors import System
+from corridor.accounts.commands import acting_person
+from corridor.base.clock import utcnow
+from corridor.base.errors import CorridorError
+from corridor.exchange import queries
+from corridor.exchange.services import checkpoints, outbox, proofs
+
+
+class LogNotWhole(CorridorError):
+    """The log does not agree with itself; the node has stopped signing."""
+
+    code = "log-not-whole"
+
+
+@click.group("crossings", invoke_without_command=True)
+@click.option("--partner", default="", help="Node id of the partner.")
+@click.option("--direction", type=click.Choice(["in", "out"]), help="Seen from this node.")
+@click.option(
+    "--status", type=click.Choice(["queued", "accepted", "refused", "undeliverable"]), help="Where it stands."
+)
+@click.option("--schema", default="", help="Message type, such as surveillance.period-counts/1.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def crossings(
+    context: click.Context,
+    partner: str,
+    direction: str | None,
+    status: str | None,
+    schema: str,
+    limit: int,
+    as_json: bool,  # noqa: FBT001  # click passes options by position
+) -> None:
+    """List what crossed or was refused, newest first.
+
+    Example: corridor crossings --partner cn.cdc --status refused
+    """
+    if context.invoked_subcommand is not None:
+        return
+    now = utcnow()
+    filters = queries.CrossingFilters(
+        partner=partner, direction=direction or "", status=status or "", schema=schema, limit=limit
+    )
+    views = queries.crossings(acting_person(now), filters)
+    if as_json:
+        click.echo(json.dumps([_row(view) for view in views], ensure_ascii=False, indent=2))
+        return
+    for view in views:
+        other = f"from {view.from_node}" if view.direction == "in" else f"to {view.to_node}"
+        late = "  unreceipted for 24 h" if view.is_unreceipted(now) else ""
+        reason = f" ({view.reason})" if view.reason else ""
+        click.echo(
+            f"{view.recorded_at:%Y-%m-%d %H:%M} {view.envelope_id} {other:24} {view.schema:36} {view.status}{reason}{late}"
+        )
+    if not views:
+        click.echo("Nothing crossed that fits.")
+
+
+def _row(view: queries.CrossingView) -> dict[str, object]:
+    return {
+        "id": view.id,
+        "envelope": view.envelope_id,
+        "direction": view.direction,
+        "from": view.from_node,
+        "to": view.to_node,
+        "agreement": view.agreement,
+        "channel": view.channel,
+        "schema": view.schema,
+        "class": view.data_class,
+        "persons": view.persons,
+        "status": view.status,
+        "reason": view.reason,
+        "token_sha256": view.token_hash,
+        "receipt": view.has_receipt,
+        "log": view.origin,
+        "leaf": view.leaf_index,
+        "recorded_at": view.recorded_at.isoformat(),
+    }
+
+
+@crossings.command("retry")
+@click.argument("number", type=int)
+def retry(number: int) -> None:
+    """Queue crossing NUMBER again, which could not be delivered for seven days."""
+    now = utcnow()
+    outbox.retry(number, actor=acting_person(now), now=now)
+    click.echo(f"Crossing {number} is queued again.")
+
+
+@click.group("log")
+def log() -> None:
+    """The tamper-evident log of this node."""
+
+
+@log.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(as_json: bool) -> None:  # noqa: FBT001  # click passes options by position
+    """Recompute every tree from its leaves and compare it with what was signed.
+
+    Example: corridor log verify
+    """
+    now = utcnow()
+    checks = checkpoints.verify_log(actor=System("log verify"), now=now)
+    faults = [f"{check.origin}: {fault}" for check in checks for fault in check.faults]
+    if as_json:
+        rows = [{"log": check.origin, "leaves": check.size, "faults": list(check.faults)} for check in checks]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        for check in checks:
+            click.echo(f"{'clean' if not check.faults else 'FAULT':6} {check.size:>8} leaves  {check.origin}")
+    if faults:
+        raise LogNotWhole(
+            f"the log does not agree with itself, and this node has stopped signing: {'; '.join(faults)[:2000]}. "
+            "Keep the database as it is, look for who changed it, then restore a backup (`corridor node restore`)."
+        )
+
+
+@log.command("prove")
+@click.argument("envelope_id")
+def prove(envelope_id: str) -> None:
+    """Write the evidence of one envelope to standard output.
+
+    Example: corridor log prove 0197c1… > evidence.json
+    """
+    now = utcnow()
+    click.get_binary_stream("stdout").write(proofs.prove(envelope_id, actor=acting_person(now), now=now))

@@ -1,0 +1,94 @@
+"""Commands about this node: its card, its keys, its backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from corridor.accounts.actors import System
+from corridor.accounts.commands import acting_person
+from corridor.base.clock import utcnow
+from corridor.exchange import keystore
+from corridor.exchange.commands.peers import say
+from corridor.exchange.services import backups, partners, restore, rotation
+
+
+@click.group("node")
+def node() -> None:
+    """Make, run and upgrade a node."""
+
+
+@node.command("card")
+@click.option("--fingerprint", "only_fingerprint", is_flag=True, help="Print the fingerprint alone.")
+def card(only_fingerprint: bool) -> None:  # noqa: FBT001  # click passes options by position
+    """Print the card file that partners pin; tell them the fingerprint by another way.
+
+    Example: corridor node card > card.json
+    """
+    if only_fingerprint:
+        click.echo(partners.own_fingerprint())
+        return
+    click.get_binary_stream("stdout").write(partners.own_card_file() + b"\n")
+    click.echo(f"Fingerprint (tell it by telephone, letter or in person): {partners.own_fingerprint()}", err=True)
+
+
+@node.command("rotate-key")
+@click.argument("names", nargs=-1, type=click.Choice(keystore.NAMES))
+@click.option("--recovery-key", prompt="Recovery key", hide_input=True, help="As printed when the node was founded.")
+@click.option("--url", help="A new address of the node, if it changes too.")
+def rotate_key(names: tuple[str, ...], recovery_key: str, url: str | None) -> None:
+    """Replace the keys called NAMES (all four, if none is named) and tell every partner.
+
+    Example: corridor node rotate-key transport
+    """
+    now = utcnow()
+    made = rotation.rotate(
+        names=names or keystore.NAMES,
+        recovery=rotation.read_recovery_key(recovery_key),
+        home=keystore.home(),
+        actor=acting_person(now),
+        now=now,
+        url=url,
+    )
+    click.echo(f"Card {made.serial} is in use; the fingerprint stays {partners.own_fingerprint()}.")
+
+
+@node.command("revoke-keys")
+@click.option("--reason", required=True, help="Shown to partners.")
+@click.option("--recovery-key", default="", help="Without it the agreement key signs, which cannot reinstate later.")
+def revoke_keys(reason: str, recovery_key: str) -> None:
+    """State that the keys on this node's card no longer count; partners then refuse what they sign."""
+    now = utcnow()
+    key = rotation.read_recovery_key(recovery_key) if recovery_key else None
+    rotation.revoke(reason=reason, recovery=key, actor=acting_person(now), now=now)
+    click.echo("The keys are revoked here, and every partner is told.")
+
+
+@node.command("backup")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+def backup(target: Path) -> None:
+    """Write database, settings and sealed bodies to TARGET; keys and secret are kept apart.
+
+    Example: corridor node backup monday.tar
+    """
+    now = utcnow()
+    backups.backup(target, home=keystore.home(), actor=System("node backup"), now=now)
+    click.echo(
+        f"{target} is written. The keys are not in it: keep a copy of {keystore.home() / keystore.KEYS} elsewhere."
+    )
+
+
+@node.command("restore")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
+def restore_(source: Path | None) -> None:
+    """Put the backup SOURCE back; or, without it, ask to go on from a backup in a new epoch of the log.
+
+    A node that came back signs nothing. It finds out from its partners what it lost; then two persons run this command without SOURCE.
+    """
+    now = utcnow()
+    if source is not None:
+        backups.put_back(source, home=keystore.home(), now=now)
+        click.echo("The backup is back. Start the node; once partners have shown what they hold: corridor node restore")
+        return
+    say(restore.ask_to_open_epoch(actor=acting_person(now), now=now), "a new epoch is open")

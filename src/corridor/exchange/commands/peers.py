@@ -1,0 +1,147 @@
+"""Commands about partners: pin a card, see how each is doing, pause, resume, use a new address, close a dispute."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from corridor.accounts.approvals import Outcome
+from corridor.accounts.commands import acting_person
+from corridor.base.clock import utcnow
+from corridor.base.errors import InputFault
+from corridor.exchange import queries
+from corridor.exchange.services import disputes, partners, restore
+
+
+class UnreadableCard(InputFault):
+    """A card file is not there, is a folder, or is empty."""
+
+    code = "unreadable-card"
+
+
+@click.group("peer")
+def peer() -> None:
+    """Partners: the nodes whose cards two persons here have pinned."""
+
+
+@peer.command("add")
+@click.argument("card", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--fingerprint", required=True, help="As the partner told it by telephone, letter or in person.")
+def add(card: Path, fingerprint: str) -> None:
+    """Pin the partner whose card file is CARD.
+
+    Example: corridor peer add card.json --fingerprint AB12-CD34-EF56-…
+    """
+    now = utcnow()
+    document = _read(card)
+    say(partners.ask_to_pin(document, fingerprint=fingerprint, actor=acting_person(now), now=now), "pinned")
+
+
+@peer.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:  # noqa: FBT001  # click passes options by position
+    """Show every partner: reachable or not, since when, what waits, what is disputed.
+
+    Example: corridor peer list --json
+    """
+    now = utcnow()
+    views = queries.partners(acting_person(now))
+    if as_json:
+        rows = [
+            {
+                "node": view.node_id,
+                "country": view.country,
+                "url": view.url,
+                "state": view.state,
+                "reachable": view.is_reachable,
+                "last_contact_at": view.last_contact_at.isoformat() if view.last_contact_at else None,
+                "waiting": view.waiting,
+                "undeliverable": view.undeliverable,
+                "disputes": view.disputes,
+                "clock_offset_seconds": view.clock_offset_seconds,
+                "fingerprint": view.fingerprint,
+            }
+            for view in views
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for view in views:
+        standing = view.state if view.state != "pinned" else "reachable" if view.is_reachable else "not reached"
+        last = f"{view.last_contact_at:%Y-%m-%d %H:%M}" if view.last_contact_at else "never"
+        click.echo(
+            f"{view.node_id:24} {standing:12} last contact {last:16}  waiting {view.waiting}  "
+            f"undeliverable {view.undeliverable}  disputes {view.disputes}  {view.url}"
+        )
+        if view.is_clock_off:
+            click.echo(f"    its clock differs from ours by {view.clock_offset_seconds:.0f} s")
+        if view.last_failure and not view.is_reachable:
+            click.echo(f"    {view.last_failure}")
+    if not views:
+        click.echo("No partner is pinned yet. Exchange card files, compare fingerprints, then: corridor peer add CARD")
+
+
+@peer.command("pause")
+@click.argument("node_id")
+@click.option("--reason", required=True, help="Shown to the people of this node.")
+def pause(node_id: str, reason: str) -> None:
+    """Stop all exchange with NODE_ID until `resume`; what waits stays queued."""
+    now = utcnow()
+    partners.pause(node_id, reason=reason, actor=acting_person(now), now=now)
+    click.echo(f"{node_id} is paused.")
+
+
+@peer.command("resume")
+@click.argument("node_id")
+def resume(node_id: str) -> None:
+    """Lift the pause of NODE_ID."""
+    now = utcnow()
+    partners.resume(node_id, actor=acting_person(now), now=now)
+    click.echo(f"{node_id} is no longer paused.")
+
+
+@peer.command("use-url")
+@click.argument("node_id")
+def use_url(node_id: str) -> None:
+    """Use the address on the latest card of NODE_ID; two persons agree to it."""
+    now = utcnow()
+    say(partners.ask_to_change_url(node_id, actor=acting_person(now), now=now), "in use")
+
+
+@peer.command("confirm-restore")
+@click.argument("node_id")
+def confirm_restore(node_id: str) -> None:
+    """Welcome NODE_ID back from a backup; what it lost is returned to it."""
+    now = utcnow()
+    count = restore.confirm_restore(node_id, actor=acting_person(now), now=now)
+    click.echo(f"{node_id} is welcomed back; {count} envelope(s) are returned or sent again.")
+
+
+@peer.command("close-dispute")
+@click.argument("number", type=int)
+@click.option("--note", required=True, help="What was found and agreed.")
+def close_dispute(number: int, note: str) -> None:
+    """Close dispute NUMBER; exchange under its agreement goes on."""
+    now = utcnow()
+    say(disputes.ask_to_close(number, closing_note=note, actor=acting_person(now), now=now), "closed")
+
+
+def say(outcome: Outcome, done: str) -> None:
+    """Tell whether a step was done, or waits for a second person."""
+    if outcome.done:
+        click.echo(f"Done: {done}.")
+    else:
+        click.echo(f"Waiting for a second person: corridor approve {outcome.request_id}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = click.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+    except OSError as fault:
+        raise UnreadableCard(
+            f"{path} cannot be read ({fault.strerror}); give the card file that the partner sent"
+        ) from None
+    if not data.strip():
+        raise UnreadableCard(f"{path} is empty; ask the partner for the output of `corridor node card`")
+    return data

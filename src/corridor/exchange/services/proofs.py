@@ -1,0 +1,103 @@
+"""Evidence of one envelope: what crossed or was refused, both sides' signatures, and the proof that the log contains it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from corridor.accounts.actors import Actor
+from corridor.accounts.roles import require
+from corridor.accounts.transactions import note, write
+from corridor.exchange.models import (
+    Agreement,
+    AgreementSignature,
+    Crossing,
+    HeldByPeer,
+    KeyRevocation,
+    LogLeaf,
+    LogTree,
+)
+from corridor.exchange.queries.crossings import crossing_by_envelope
+from corridor.exchange.rules import control, tree
+from corridor.exchange.rules.evidence import build
+from corridor.exchange.rules.evidence_file import Contents, LogProof, NodeHistory
+from corridor.exchange.rules.receipt import read_receipt
+from corridor.exchange.services import bodies, checkpoints, log
+from corridor.exchange.services.outbox import own_transport_keys
+from corridor.exchange.services.partners import transport_keys
+from corridor.exchange.services.swaps import cards_of
+
+
+@write("exchange.prove", subject="envelope_id")
+def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
+    """Return the evidence file of one envelope, whose id may be given by its beginning.
+
+    The proof leads to a checkpoint that the partner is known to hold, where there is one; else to a new one of our own.
+
+    Raises
+    ------
+    NoSuchCrossing
+        If there is no such envelope, or more than one.
+    """
+    require(actor, "exchange.see_crossings")
+    found = crossing_by_envelope(actor, envelope_id)
+    crossing = Crossing.objects.select_related("tree").get(pk=found.view.id)
+    own = log.own_node().node_id
+    peer = crossing.from_node if crossing.direction == Crossing.Direction.IN else crossing.to_node
+    receipt = bytes(crossing.receipt) or None
+    proof, statements = _proof(crossing, own=own, peer=peer, now=now)
+    agreement = Agreement.objects.filter(hash=crossing.agreement_hash).first()
+    signatures = _signatures(agreement) if agreement else ()
+    signers = {own, crossing.from_node, *({peer} if receipt or statements else ())}
+    signers |= set(AgreementSignature.objects.filter(agreement=agreement).values_list("node_id", flat=True))
+    contents = Contents(
+        kind="refusal" if _is_refused(crossing, receipt, own=own, peer=peer) else "envelope",
+        nodes={node: _history(node) for node in sorted(signers)},
+        envelope=bytes(crossing.token),
+        ciphertext=bodies.load(crossing),
+        receipt=receipt,
+        agreement=bytes(agreement.document) if agreement else None,
+        agreement_signatures=signatures,
+        proofs=(proof,),
+        statements=statements,
+    )
+    note(crossing=crossing.pk)
+    return build(contents)
+
+
+def _is_refused(crossing: Crossing, receipt: bytes | None, *, own: str, peer: str) -> bool:
+    if receipt is None:
+        return crossing.status == Crossing.Status.REFUSED
+    return read_receipt(receipt, keys=own_transport_keys(own) | transport_keys(peer)).outcome == "refused"
+
+
+def _proof(crossing: Crossing, *, own: str, peer: str, now: datetime) -> tuple[LogProof, tuple[bytes, ...]]:
+    head = LogTree.objects.select_for_update().get(pk=crossing.tree_id)
+    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=crossing.leaf_index).first()
+    signed = bytes(held.signed) if held else checkpoints.sign(head, now=now)
+    size = control.read_checkpoint_by(signed, log_keys=checkpoints.own_log_keys(own), node=own).size
+    leaf = LogLeaf.objects.get(tree=head, index=crossing.leaf_index)
+    path = tree.inclusion_proof(checkpoints.reader_of(head), leaf.index, size)
+    return (
+        LogProof(
+            node=own,
+            salt=bytes(leaf.salt),
+            record=bytes(leaf.record),
+            index=leaf.index,
+            path=tuple(path),
+            checkpoint=signed,
+        ),
+        (bytes(held.statement),) if held else (),
+    )
+
+
+def _signatures(agreement: Agreement) -> tuple[bytes, ...]:
+    return tuple(
+        bytes(row.signed) for row in AgreementSignature.objects.filter(agreement=agreement).order_by("node_id")
+    )
+
+
+def _history(node_id: str) -> NodeHistory:
+    statements = []
+    for row in KeyRevocation.objects.filter(node_id=node_id).order_by("recorded_at"):
+        statements += [bytes(row.signed)] + ([bytes(row.reinstatement)] if row.reinstatement else [])
+    return NodeHistory(cards=tuple(cards_of(node_id)), revocations=tuple(statements))
