@@ -24,6 +24,8 @@ from corridor.server.supervisor import check_port
 MARK = "demonstration"
 START_SECONDS = 40.0
 STOP_SECONDS = 15.0
+CORRIDOR = (sys.executable, "-c", "from corridor.cli.main import main; main()")
+"""The command line of this very installation, whatever is on the path."""
 
 
 class NotADemoHome(WrongUsage):
@@ -151,7 +153,7 @@ def start_server(it: Stage, part: NodePart) -> None:
     port = it.urls[part.country].rsplit(":", 1)[1]
     with (home.parent / f"{home.name}.log").open("ab") as log:
         it.servers[part.country] = subprocess.Popen(  # noqa: S603  # our own command line
-            [sys.executable, "-m", "corridor.cli.main", "node", "serve", "--home", str(home), "--port", port],
+            [*CORRIDOR, "node", "serve", "--home", str(home), "--port", port],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -213,7 +215,7 @@ def wait_for(what: str, holds: Any, *, seconds: float = START_SECONDS) -> Any:
 
 def _found(it: Stage, part: NodePart) -> None:
     home = it.home(part)
-    command = [sys.executable, "-m", "corridor.cli.main", "node", "init", "--home", str(home), "--simulated"]
+    command = [*CORRIDOR, "node", "init", "--home", str(home), "--simulated"]
     command += ["--id", part.id, "--name", part.name, "--country", part.country, "--url", it.urls[part.country]]
     command += ["--language", part.language]
     made = subprocess.run(command, capture_output=True, text=True, env=_environment(home), check=False)  # noqa: S603  # our own command line

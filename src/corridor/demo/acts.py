@@ -1,0 +1,320 @@
+"""The story in acts. Each asserts on the databases of both sides; what does not hold ends the demonstration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from corridor.base.clock import utcnow
+from corridor.demo import cast
+from corridor.demo.cast import CHINA, NODES, PAKISTAN, RUSSIA, NodePart
+from corridor.demo.simulate import SimulatedCountry, simulate
+from corridor.demo.stage import ActFailed, Stage, wait_for
+
+PAIRS = ((PAKISTAN, CHINA), (CHINA, RUSSIA))
+DAYS_OF_CURVES = 7 * 104
+"""Two years of earlier weeks are shared when the agreement begins, so that curves stand side by side."""
+
+
+@dataclass
+class Story:
+    """What the acts share: the stage, the calendar, the agreements, what was seen so far."""
+
+    it: Stage
+    monday: date
+    say: Callable[[str], None]
+    agreements: dict[str, str] = field(default_factory=dict)
+    passwords: dict[str, dict[str, str]] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    simulated: dict[str, SimulatedCountry] = field(default_factory=dict)
+    taken_until: date | None = None
+
+    def week(self, back: int) -> date:
+        """Return the Monday `back` weeks before the one that ends the story."""
+        return self.monday - timedelta(weeks=back)
+
+
+def check(holds: object, what: str) -> None:
+    """Go on if `holds`, else end the act.
+
+    Raises
+    ------
+    ActFailed
+    """
+    if not holds:
+        raise ActFailed(f"expected that {what}")
+
+
+def sign_the_agreements(story: Story) -> None:
+    """Admit people, compare fingerprints, sign two agreements and a dormant emergency annex."""
+    it = story.it
+    for part in NODES:
+        people = [(name, role, part.language if role == "epidemiologist" else "en") for name, role in cast.PEOPLE]
+        story.passwords[part.country] = it.player(part).do("admit", people=people)
+    cards = {part.country: it.player(part).do("card") for part in NODES}
+    story.fingerprints = {part.id: cards[part.country]["fingerprint"] for part in NODES}
+    for one, other in PAIRS:
+        it.player(one).do("pin", **cards[other.country])
+        it.player(other).do("pin", **cards[one.country])
+    for name, (one, other) in (("pakistan_china", PAIRS[0]), ("china_russia", PAIRS[1]), ("emergency", PAIRS[0])):
+        story.agreements[name] = _sign(story, name, one, other)
+    weekly, annex = story.agreements["pakistan_china"], story.agreements["emergency"]
+    for part in PAIRS[0]:
+        states = it.player(part).do("states")
+        check(states[weekly] == "in_force", f"{part.id} holds the weekly agreement in force")
+        check(states[annex] == "dormant", f"{part.id} holds the emergency annex dormant")
+    check(story.agreements["china_russia"] not in it.player(PAKISTAN).do("states"), "Pakistan knows nothing of it")
+    story.say(f"2 agreements in force, 1 emergency annex dormant; fingerprints compared: {len(PAIRS) * 2}")
+
+
+def load_the_past(story: Story) -> None:
+    """Take in five years of line lists and site reports, judge them, and share the curves of two years."""
+    it = story.it
+    first = story.week(cast.WEEKS)
+    for part in NODES:
+        story.simulated[part.country] = simulate(
+            part.simulation, first_week=first, weeks=cast.WEEKS, rises=cast.rises(story.monday), seed=cast.SEED
+        )
+    until = story.week(cast.PLAYED_WEEKS)
+    cases = _take_in_until(story, until)
+    it.everywhere(NODES, "detect", until=until.isoformat())
+    start = until - timedelta(days=DAYS_OF_CURVES)
+    it.everywhere(NODES, "share", first_on=start.isoformat(), end_on=until.isoformat())
+    _delivered(story)
+    for part in NODES:
+        it.player(part).do("looked")
+    story.say(f"{cases:,} simulated cases of 4 diseases and 2 syndromes in 3 countries; two years of curves shared")
+
+
+def play_the_weeks(story: Story) -> None:
+    """Play the last eight Mondays: what was reported comes in, is judged, and the agreed totals cross."""
+    it = story.it
+    crossed = withheld = 0
+    for back in range(cast.PLAYED_WEEKS - 1, -1, -1):
+        until = story.week(back)
+        _take_in_until(story, until)
+        it.everywhere(NODES, "detect", until=until.isoformat())
+        start = until - timedelta(weeks=4)
+        for shared in it.everywhere(NODES, "share", first_on=start.isoformat(), end_on=until.isoformat()):
+            crossed += shared["sent"]
+            withheld += shared["withheld"]
+    _delivered(story)
+    for part in PAIRS[0]:
+        board = it.player(part).do("board", disease=cast.RISING)
+        check(board["simulated"], f"the board of {part.id} says that its figures are simulated")
+        own = {(row["place"], row["start_on"]): row for row in board["own"]}
+        last = own[(part.rising_place, story.week(1).isoformat())]
+        check(last["sites_expected"], f"completeness stands beside the figures of {part.id}")
+    for sender, receiver in (*PAIRS, *((two, one) for one, two in PAIRS)):
+        _same_figures(story, sender, receiver)
+    story.say(f"8 Mondays: {crossed:,} weekly figures crossed, {withheld:,} of them as withheld")
+
+
+def notify_one_case(story: Story) -> None:
+    """Send one suspected case of an immediately notifiable disease across at once, without age or sex."""
+    it = story.it
+    row = {
+        "case_id": "SIM-PK-CHOLERA-1",
+        "disease": cast.NOTIFIABLE,
+        "place": "PK-SD",
+        "onset_on": story.monday - timedelta(days=2),
+        "report_on": story.monday - timedelta(days=1),
+        "age_years": 31,
+        "sex": "female",
+        "classification": "suspected",
+    }
+    path = it.folder / "files" / "pk-cholera.csv"
+    pl.DataFrame([row]).write_csv(path)
+    it.player(PAKISTAN).do(
+        "take_in", path=str(path), kind="line-list", source="immediate reports", as_of=_as_of(story.monday)
+    )
+    check(it.player(PAKISTAN).do("notify", disease=cast.NOTIFIABLE) == 1, "one notification is sent")
+    seen = wait_for(
+        "China sees the suspected case",
+        lambda: [
+            alert
+            for alert in it.player(CHINA).do("board", disease=cast.NOTIFIABLE)["alerts"]
+            if alert["disease"] == cast.NOTIFIABLE and alert["place"] == "PK-SD"
+        ],
+    )
+    check(len(seen) == 1, "China holds exactly one notification")
+    check(not it.player(RUSSIA).do("board", disease=cast.NOTIFIABLE)["alerts"], "Russia, which has no agreement, none")
+    story.say("1 suspected cholera case crossed to China within seconds; Russia, with no agreement, saw nothing")
+
+
+def see_the_rise(story: Story) -> None:
+    """Show that both boards signal the rise, and that each side tells the other."""
+    it = story.it
+    for part, other in (PAIRS[0], PAIRS[0][::-1]):
+        board = it.player(part).do("board", disease=cast.RISING)
+        mine = [each for each in board["signals"] if each["place"] == part.rising_place]
+        check(mine, f"{part.id} has a signal in its own district")
+        check(it.player(part).do("alert", disease=cast.RISING, place=part.rising_place) >= 1, f"{part.id} alerts")
+        wait_for(
+            f"{other.id} sees the alert of {part.id}",
+            lambda part=part, other=other: any(
+                alert["place"] == part.rising_place
+                for alert in it.player(other).do("board", disease=cast.RISING)["alerts"]
+            ),
+        )
+    story.say(
+        "both boards signal the rise in their border district, and each shows the other's alert; nobody is the source"
+    )
+
+
+def refuse(story: Story) -> None:
+    """Try what no agreement opens: it is refused at home, with a reason, and the refusal is logged."""
+    it = story.it
+    weekly = story.agreements["pakistan_china"]
+    player = it.player(PAKISTAN)
+    start = story.week(1).isoformat()
+    before = {part.country: len(it.player(part).do("crossings")) for part in NODES}
+    tries = {
+        "counts by age and sex": player.do(
+            "try_age_and_sex", agreement=weekly, to=CHINA.id, place=PAKISTAN.rising_place, start_on=start
+        ),
+        "a row of a line list": player.do("try_line_list", agreement=weekly, to=CHINA.id),
+        "counts to Russia, with which there is no agreement": player.do(
+            "try_counts", agreement=weekly, to=RUSSIA.id, place="PK-PB", start_on=start, value=12
+        ),
+    }
+    for what, tried in tries.items():
+        check(tried["status"] == "refused", f"{what} is refused, came {tried['status']}")
+        story.say(f"refused: {what} ({tried['reason']})")
+    refused = [row for row in player.do("crossings") if row["status"] == "refused"]
+    check(len(refused) >= len(tries), "each refusal is on record")
+    for part in (CHINA, RUSSIA):
+        check(len(it.player(part).do("crossings")) == before[part.country], f"nothing of it reached {part.id}")
+
+
+def open_the_annex(story: Story) -> None:
+    """Open the dormant annex by one officer's signature on each side; daily counts cross while it is open."""
+    it = story.it
+    annex = story.agreements["emergency"]
+    days = {"first_on": story.week(1).isoformat(), "end_on": story.monday.isoformat(), "period": "day"}
+    check(it.player(PAKISTAN).do("share", **days)["sent"] == 0, "no daily count crosses while the annex is dormant")
+    it.player(PAKISTAN).do("activate", agreement=annex)
+    it.player(CHINA).do("activate", agreement=annex)
+    for part in PAIRS[0]:
+        wait_for(f"the annex is open at {part.id}", lambda part=part: it.player(part).do("states")[annex] == "in_force")
+    sent = it.player(PAKISTAN).do("share", **days)["sent"]
+    check(sent > 0, "daily counts cross once it is open")
+    _delivered(story)
+    arrived = [row for row in it.player(CHINA).do("crossings", direction="in") if row["agreement"] == annex]
+    check(
+        [row for row in arrived if row["schema"].startswith("surveillance.") and row["status"] == "accepted"],
+        "China accepted daily counts under the annex",
+    )
+    story.say(f"the emergency annex was opened by one signature of each side; {sent:,} daily figures crossed")
+
+
+def suspend_and_resume(story: Story) -> None:
+    """Suspend the agreement of China and Russia: nothing crosses; lift it: the corridor goes on."""
+    it = story.it
+    agreement = story.agreements["china_russia"]
+    week = {"place": "RU-PRI", "start_on": story.week(2).isoformat(), "value": 17}
+    it.player(CHINA).do("suspend", agreement=agreement)
+    wait_for("Russia learns of it", lambda: it.player(RUSSIA).do("states")[agreement] == "suspended")
+    tried = it.player(RUSSIA).do("try_counts", agreement=agreement, to=CHINA.id, **week)
+    check(tried["status"] == "refused", "Russia's node refuses to send under a suspended agreement")
+    it.player(CHINA).do("resume", agreement=agreement)
+    for part in PAIRS[1]:
+        wait_for(
+            f"the agreement is in force again at {part.id}",
+            lambda part=part: it.player(part).do("states")[agreement] == "in_force",
+        )
+    story.say(f"suspended: nothing crossed ({tried['reason']}); lifted by two persons: in force again")
+
+
+def _sign(story: Story, name: str, one: NodePart, other: NodePart) -> str:
+    it = story.it
+    agreement: str = it.player(one).do("propose", name=name, today=story.monday.isoformat())
+    it.player(one).do("sign", agreement=agreement)
+    wait_for(f"{other.id} holds the proposal", lambda: agreement in it.player(other).do("states"))
+    it.player(other).do("sign", agreement=agreement)
+    for part in (one, other):
+        wait_for(
+            f"{part.id} holds both signatures",
+            lambda part=part: it.player(part).do("states")[agreement] in {"in_force", "dormant"},
+        )
+    return agreement
+
+
+def _take_in_until(story: Story, until: date) -> int:
+    """Take in what was reported before `until` and not yet taken in, and the site reports of those weeks."""
+    files = story.it.folder / "files"
+    files.mkdir(exist_ok=True)
+    since, rows = story.taken_until, 0
+    for part in NODES:
+        made = story.simulated[part.country]
+        cases = _between(made.line_list, "report_on", since, until)
+        sites = _between(made.site_reports, "date", since, until)
+        for kind, frame in (("line-list", cases), ("counts", sites)):
+            path = files / f"{part.country.lower()}-{kind}-{until}.csv"
+            frame.write_csv(path)
+            taken = story.it.player(part).do(
+                "take_in", path=str(path), kind=kind, source=kind.replace("counts", "site reports"), as_of=_as_of(until)
+            )
+            check(taken["rejected"] == 0, f"no simulated row is rejected at {part.id}, came {taken['reasons']}")
+        rows += cases.height
+    story.taken_until = until
+    return rows
+
+
+def _between(frame: pl.DataFrame, column: str, since: date | None, until: date) -> pl.DataFrame:
+    wanted = pl.col(column) < until
+    return frame.filter(wanted if since is None else wanted & (pl.col(column) >= since))
+
+
+def _as_of(day: date) -> str:
+    """Return six in the morning of a Monday, when last week is drawn, but never a moment to come."""
+    return min(datetime.combine(day, time(6), utcnow().tzinfo), utcnow()).isoformat()
+
+
+def _delivered(story: Story) -> None:
+    for part in NODES:
+        wait_for(f"everything of {part.id} is delivered", lambda part=part: story.it.player(part).do("waiting") == 0)
+
+
+def _same_figures(story: Story, sender: NodePart, receiver: NodePart) -> None:
+    """Check that what the receiver shows is what the sender counted, and that a withheld figure shows nothing."""
+    own: dict[tuple[str, str], Any] = {
+        (row["place"], row["start_on"]): row["observed"]
+        for row in story.it.player(sender).do("board", disease=cast.RISING)["own"]
+    }
+    theirs = story.it.player(receiver).do("board", disease=cast.RISING)["partners"]
+    mine = [row for row in theirs if row["from_node"] == sender.id]
+    check(mine, f"{receiver.id} holds figures of {sender.id}")
+    recent = story.week(4).isoformat()
+    for row in mine:
+        if row["withheld"]:
+            check(row["value"] is None, f"a withheld figure of {sender.id} shows nothing at {receiver.id}")
+        elif row["start_on"] >= recent:
+            check(
+                row["value"] == own[(row["place"], row["start_on"])],
+                f"{receiver.id} shows the figure that {sender.id} counted, {row['place']} {row['start_on']}",
+            )
+
+
+ACTS: tuple[tuple[str, Callable[[Story], None]], ...] = (
+    ("Two agreements are signed", sign_the_agreements),
+    ("Five years of figures are loaded", load_the_past),
+    ("The last eight Mondays", play_the_weeks),
+    ("One suspected case crosses at once", notify_one_case),
+    ("Both boards show the rise", see_the_rise),
+    ("What was refused", refuse),
+    ("The emergency annex opens", open_the_annex),
+    ("A suspended agreement", suspend_and_resume),
+)
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Return where an act leaves a file for people to look at."""
+    kept = folder / "evidence"
+    kept.mkdir(exist_ok=True)
+    return kept / name

@@ -1,0 +1,431 @@
+"""A process at one node that does what its people would do, told so line by line in JSON.
+
+Run as ``python -m corridor.demo.player`` with ``CORRIDOR_HOME`` set. Everything goes through the services and queries
+that pages and commands use; nothing is written past them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import os
+import sys
+import traceback
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import django
+
+if TYPE_CHECKING:
+    from corridor.accounts.models import Person
+
+Operation = Callable[..., Any]
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(function: Operation) -> Operation:
+    """Announce a function as something that the player can be told to do."""
+    OPERATIONS[function.__name__] = function
+    return function
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "corridor.server.settings")
+    django.setup()
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        request = json.loads(line)
+        answers.write(json.dumps(_answer(request["operation"], request["arguments"]), default=_plain) + "\n")
+        answers.flush()
+
+
+def _answer(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    from corridor.base.errors import UserFault
+
+    try:
+        return {"result": OPERATIONS[name](**arguments)}
+    except UserFault as fault:
+        return {"error": str(fault), "code": fault.code}
+    except Exception as error:  # the conductor decides what a fault of ours means for the act
+        traceback.print_exc()
+        return {"error": f"{type(error).__name__}: {error}", "code": "internal"}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    return str(value)
+
+
+def _now() -> datetime:
+    from corridor.base.clock import utcnow
+
+    return utcnow()
+
+
+def _person(name: str) -> Person:
+    from corridor.accounts.services import person_named
+
+    return person_named(name)
+
+
+# People and partners
+
+
+@operation
+def hello() -> str:
+    """Say that the player is ready."""
+    return "ready"
+
+
+@operation
+def admit(people: list[tuple[str, str, str]]) -> dict[str, str]:
+    """Appoint people (name, role, language) and return their one-time passwords."""
+    from corridor.accounts.actors import System
+    from corridor.accounts.services import add_person, one_time_password
+
+    passwords = {}
+    for name, role, language in people:
+        passwords[name] = one_time_password()
+        add_person(name, roles=[role], actor=System("demo"), now=_now(), language=language, password=passwords[name])
+    return passwords
+
+
+@operation
+def card() -> dict[str, str]:
+    """Return the node's card file and its fingerprint."""
+    from corridor.exchange import queries
+    from corridor.exchange.queries.partners import own_card
+
+    own = queries.own_node()
+    return {"document": own_card().decode(), "fingerprint": own.fingerprint if own else ""}
+
+
+@operation
+def pin(document: str, fingerprint: str) -> bool:
+    """Pin a partner's card: one officer asks, the other allows."""
+    from corridor.exchange.services import partners
+
+    outcome = partners.ask_to_pin(document.encode(), fingerprint=fingerprint, actor=_person("officer.one"), now=_now())
+    return _allowed(outcome)
+
+
+def _allowed(outcome: Any) -> bool:
+    from corridor.accounts.approvals import approve
+
+    if outcome.done or outcome.request_id is None:
+        return True
+    approve(outcome.request_id, actor=_person("officer.two"), now=_now())
+    return True
+
+
+# Agreements
+
+
+@operation
+def propose(name: str, today: str) -> str:
+    """Draft one of the demonstration's agreements, propose it, and return its hash."""
+    from corridor.demo import memoranda
+    from corridor.exchange.services import agreement_acts
+
+    source, texts = getattr(memoranda, name)(date.fromisoformat(today))
+    officer = _person("officer.one")
+    row = agreement_acts.draft_agreement(source, texts=texts, actor=officer, now=_now())
+    agreement_acts.propose(row.hash, actor=officer, now=_now())
+    return str(row.hash)
+
+
+@operation
+def sign(agreement: str) -> bool:
+    """Sign an agreement: one officer asks, the other allows."""
+    from corridor.exchange.services import agreement_acts
+
+    return _allowed(agreement_acts.ask_to_sign(agreement, actor=_person("officer.one"), now=_now()))
+
+
+@operation
+def activate(agreement: str) -> str:
+    """Open the emergency annex for this side."""
+    from corridor.exchange.services import agreement_acts
+
+    return agreement_acts.activate(agreement, actor=_person("officer.one"), now=_now()).value
+
+
+@operation
+def suspend(agreement: str) -> str:
+    """Suspend an agreement."""
+    from corridor.exchange.services import agreement_acts
+
+    return agreement_acts.suspend(agreement, actor=_person("officer.one"), now=_now()).value
+
+
+@operation
+def resume(agreement: str) -> bool:
+    """Lift this side's suspension: one officer asks, the other allows."""
+    from corridor.exchange.services import agreement_acts
+
+    return _allowed(agreement_acts.ask_to_resume(agreement, actor=_person("officer.one"), now=_now()))
+
+
+@operation
+def states() -> dict[str, str]:
+    """Return the state of every agreement by its hash."""
+    from corridor.exchange.queries.agreements import agreements
+
+    return {view.hash: view.state.value for view in agreements(_person("auditor"), now=_now())}
+
+
+# Surveillance
+
+
+@operation
+def take_in(path: str, kind: str, source: str, as_of: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ingest a file and return what became of its rows."""
+    from corridor.pillars.surveillance import tasks
+    from corridor.pillars.surveillance.tables import Mapping
+
+    steward = _person("steward")
+    moment = datetime.fromisoformat(as_of)
+    mapping = Mapping(**(options or {"simulated": True}))
+    file = tasks.read_file(Path(path), name=Path(path).name, kind=kind, mapping=mapping, as_of=moment)
+    taken = tasks.take_in(file, source=source, as_of=moment, actor=steward, now=_now())
+    return dataclasses.asdict(taken)
+
+
+@operation
+def detect(until: str) -> int:
+    """Judge every disease by the periods that end by `until`, and return how many runs there were."""
+    from corridor.pillars.surveillance import queries, tasks
+
+    person = _person("epidemiologist")
+    codes = queries.diseases_with_data(actor=person)
+    runs = [tasks.detect_disease(code, actor=person, now=_now(), until=date.fromisoformat(until)) for code in codes]
+    return sum(run is not None for run in runs)
+
+
+@operation
+def share(first_on: str, end_on: str, period: str = "week") -> dict[str, int]:
+    """Send every partner the counts of a range of days, and return what crossed and what stayed."""
+    from corridor.pillars.surveillance import queries, services
+    from corridor.pillars.surveillance.messages import PeriodCounts
+
+    person = _person("epidemiologist")
+    sent = withheld = envelopes = 0
+    for channel in queries.channels(actor=person, schema=PeriodCounts.schema_id(), now=_now()):
+        if channel.channel.get("period") != period:
+            continue
+        for to in channel.partners:
+            for code in queries.diseases_with_data(actor=person):
+                shared = services.share_disease(
+                    channel=channel,
+                    to=to,
+                    disease=code,
+                    first_on=date.fromisoformat(first_on),
+                    end_on=date.fromisoformat(end_on),
+                    actor=person,
+                    now=_now(),
+                )
+                sent += shared.sent
+                withheld += shared.withheld
+                envelopes += len(shared.crossings)
+    return {"sent": sent, "withheld": withheld, "envelopes": envelopes}
+
+
+@operation
+def notify(disease: str) -> int:
+    """Notify partners of recent cases of a disease that is notified at once; return how many messages went out."""
+    from corridor.pillars.surveillance import queries, services
+    from corridor.pillars.surveillance.messages import CaseNotification
+
+    person = _person("epidemiologist")
+    channels = queries.channels(actor=person, schema=CaseNotification.schema_id(), now=_now())
+    return sum(
+        len(services.notify_cases(channel=channel, disease=disease, actor=person, now=_now())) for channel in channels
+    )
+
+
+@operation
+def alert(disease: str, place: str) -> int:
+    """Tell the partners of the newest signal of a series; return how many messages went out."""
+    from corridor.pillars.surveillance import queries, services
+    from corridor.pillars.surveillance.messages import Alert
+
+    person = _person("epidemiologist")
+    found, _ = queries.signals(actor=person, disease=disease, place=place, limit=1)
+    if not found:
+        return 0
+    channels = queries.channels(actor=person, schema=Alert.schema_id(), now=_now())
+    return sum(
+        len(
+            services.share_alert(
+                signal_id=found[0].id, channel=channel, text_code="more-than-expected", actor=person, now=_now()
+            )
+        )
+        for channel in channels
+    )
+
+
+@operation
+def looked() -> None:
+    """Let the epidemiologist look at the board, so that it can say later what is new."""
+    from corridor.pillars.surveillance import services
+
+    services.look(actor=_person("epidemiologist"), now=_now())
+
+
+@operation
+def board(disease: str) -> dict[str, Any]:
+    """Return what the Monday board of a disease rests on."""
+    from corridor.pillars.surveillance import queries
+
+    view = queries.board(actor=_person("epidemiologist"), now=_now(), disease=disease)
+    return {
+        "signals": [
+            {"disease": each.disease, "place": each.place, "start_on": each.start_on, "observed": each.observed}
+            for each in view.signals
+        ],
+        "signals_open": view.signals_open,
+        "new_signals": view.new_signals,
+        "alerts": [{"from": each.from_node, "disease": each.disease, "place": each.place} for each in view.alerts],
+        "own": view.own.select("place", "start_on", "observed", "sites_reported", "sites_expected").to_dicts(),
+        "partners": view.partners.select("from_node", "place", "start_on", "value", "withheld").to_dicts(),
+        "simulated": view.simulated,
+    }
+
+
+# What must not cross
+
+
+@operation
+def try_age_and_sex(agreement: str, to: str, place: str, start_on: str) -> dict[str, Any]:
+    """Try to send counts of a place by age and sex on the channel for weekly totals."""
+    from corridor.pillars.surveillance.messages import CountCell, PeriodCounts
+
+    start = date.fromisoformat(start_on)
+    cells = tuple(
+        CountCell(place=place, period_start=start, period_end=start + timedelta(weeks=1), stratum=stratum, value=value)
+        for stratum, value in (("age-sex:0-4:female", 6), ("age-sex:0-4:male", 2))
+    )
+    message = PeriodCounts(
+        disease="influenza-like-illness",
+        place_level="admin1",
+        period_type="week",
+        date_basis="report",
+        case_classes=("suspected",),
+        as_of=_now(),
+        simulated=True,
+        counts=cells,
+    )
+    return _try(message, agreement=agreement, to=to, channel="weekly-counts")
+
+
+@operation
+def try_line_list(agreement: str, to: str) -> dict[str, Any]:
+    """Try to send a row of a line list: there is no such message, so one is made up on the spot."""
+    from corridor.exchange.messages import Message, field_class
+    from corridor.exchange.rules.classes import DataClass
+
+    class LineListRow(Message):
+        """What a careless colleague might want to send."""
+
+        schema_name: ClassVar[str] = "surveillance.line-list"
+        data_class: ClassVar[DataClass] = DataClass.PERSONAL
+        case_id: Annotated[str, field_class(DataClass.PERSONAL)]
+
+        def persons(self) -> int:
+            """Return that a row is a person."""
+            return 1
+
+    LineListRow.model_rebuild(_types_namespace={"Annotated": Annotated, "ClassVar": ClassVar})
+    return _try(LineListRow(case_id=f"SIM-{uuid.uuid4()}"), agreement=agreement, to=to, channel="weekly-counts")
+
+
+@operation
+def try_counts(agreement: str, to: str, place: str, start_on: str, value: int) -> dict[str, Any]:
+    """Try to send one weekly total."""
+    from corridor.pillars.surveillance.messages import CountCell, PeriodCounts
+
+    start = date.fromisoformat(start_on)
+    message = PeriodCounts(
+        disease="influenza-like-illness",
+        place_level="admin1",
+        period_type="week",
+        date_basis="report",
+        case_classes=("suspected",),
+        as_of=_now(),
+        simulated=True,
+        counts=(CountCell(place=place, period_start=start, period_end=start + timedelta(weeks=1), value=value),),
+    )
+    return _try(message, agreement=agreement, to=to, channel="weekly-counts")
+
+
+def _try(message: Any, *, agreement: str, to: str, channel: str) -> dict[str, Any]:
+    from corridor.exchange.services import send
+
+    crossing = send(message, to=to, agreement=agreement, channel=channel, actor=_person("epidemiologist"), now=_now())
+    return {"status": crossing.status, "reason": crossing.reason, "envelope": crossing.envelope_id}
+
+
+# The exchange as the auditor sees it
+
+
+@operation
+def crossings(**filters: Any) -> list[dict[str, Any]]:
+    """Return what crossed or was refused, newest first."""
+    from corridor.exchange.queries.crossings import CrossingFilters
+    from corridor.exchange.queries.crossings import crossings as read
+
+    views = read(_person("auditor"), CrossingFilters(**{"limit": 1000, **filters}))
+    return [
+        {
+            name: getattr(view, name)
+            for name in (
+                "id", "direction", "envelope_id", "from_node", "to_node", "agreement", "schema", "status", "reason",
+                "has_receipt",
+            )
+        }
+        for view in views
+    ]  # fmt: skip
+
+
+@operation
+def waiting() -> int:
+    """Return how many envelopes wait to be delivered."""
+    from corridor.exchange.queries.partners import standing
+
+    return standing(_person("auditor"), _now()).waiting
+
+
+@operation
+def verify_log() -> list[dict[str, Any]]:
+    """Recompute every tree and return what was found."""
+    from corridor.exchange.services.checkpoints import verify_log as verify
+
+    return [
+        {"origin": check.origin, "size": check.size, "faults": list(check.faults)}
+        for check in verify(actor=_person("auditor"), now=_now())
+    ]
+
+
+@operation
+def partners() -> list[dict[str, Any]]:
+    """Return how partners stand."""
+    from corridor.exchange.queries.partners import partners as read
+
+    return [
+        {"node_id": view.node_id, "state": view.state, "reachable": view.is_reachable, "disputes": view.disputes}
+        for view in read(_person("auditor"))
+    ]
+
+
+if __name__ == "__main__":
+    main()
