@@ -262,7 +262,7 @@ class Examination:
                 self.earliest.append(Bound(statement.at, finding))
 
     def _bound_by_agreement(self) -> None:
-        """What a receiver accepted under an agreement, it accepted after its own signature of that agreement."""
+        """Bound the time from below: a receiver accepts nothing under an agreement that it has not signed yet."""
         receipt = self.receipt
         if receipt is not None and receipt.outcome == "accepted" and receipt.node in self._signed_at:
             at = self._signed_at[receipt.node]
