@@ -39,6 +39,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("crossings/<int:crossing_id>/", crossings.crossing_page, name="crossing"),
     path("crossings/<int:crossing_id>/envelope.jws", crossings.crossing_token, name="crossing-envelope"),
     path("crossings/<int:crossing_id>/receipt.jws", crossings.crossing_receipt, name="crossing-receipt"),
+    path("crossings/<int:crossing_id>/evidence.json", crossings.crossing_evidence, name="crossing-evidence"),
     path("crossings/<int:crossing_id>/retry/", crossings.crossing_retry, name="crossing-retry"),
     path("counters/", crossings.counter_list, name="counters"),
 ]

@@ -147,7 +147,7 @@ def show(hash_: str, *, document: bool, as_json: bool) -> None:
     person = acting_person(now)
     view = queries.agreement(person, hash_, now=now)
     if document:
-        click.get_binary_stream("stdout").write(view.signed_bytes)
+        click.echo(view.signed_bytes, nl=False)
         return
     said = queries.statements(person, view.hash)
     detail = _summary(view) | {

@@ -189,7 +189,7 @@ def channels_open(*, actor: Actor, schema: str, now: datetime) -> list[ChannelVi
 
 def counters(actor: Actor, *, now: datetime) -> list[CounterView]:
     """Return the export counters of this year and the last, by country, with their limits."""
-    require(actor, "exchange.see_counters")
+    require(actor, "exchange.see_crossings")
     views = []
     for row in ExportCounter.objects.filter(year__gte=now.year - 1).order_by("-year", "rule", "direction"):
         country, _, sensitivity = row.rule.partition(":")

@@ -25,7 +25,7 @@ from corridor.exchange.forms import CrossingFilterForm
 from corridor.exchange.queries import CrossingDetail, CrossingView, NoSuchCrossing, texts
 from corridor.exchange.queries import agreements as agreement_queries
 from corridor.exchange.rules.canonical import unb64
-from corridor.exchange.services import outbox
+from corridor.exchange.services import outbox, proofs
 
 SEE = "exchange.see_crossings"
 ROWS = 50
@@ -120,6 +120,20 @@ def crossing_receipt(request: PersonRequest, crossing_id: int) -> HttpResponse:
     return _download(detail.receipt, f"receipt-{detail.view.envelope_id}.jws")
 
 
+@page(SEE)
+def crossing_evidence(request: PersonRequest, crossing_id: int) -> HttpResponse:
+    """Give the evidence file of one envelope, to be verified offline by whoever doubts it."""
+    detail = _find(request, crossing_id)
+    try:
+        evidence = proofs.prove(detail.view.envelope_id, actor=request.user, now=utcnow())
+    except UserFault as fault:
+        messages.error(request, str(fault))
+        return redirect("exchange:crossing", crossing_id)
+    response = HttpResponse(evidence, content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="evidence-{detail.view.envelope_id}.json"'
+    return response
+
+
 @page("exchange.retry", methods=("POST",))
 def crossing_retry(request: PersonRequest, crossing_id: int) -> HttpResponse:
     """Queue an undeliverable envelope again."""
@@ -131,7 +145,7 @@ def crossing_retry(request: PersonRequest, crossing_id: int) -> HttpResponse:
     return redirect("exchange:crossing", crossing_id)
 
 
-@page("exchange.see_counters")
+@page(SEE)
 def counter_list(request: PersonRequest) -> HttpResponse:
     """Show how many persons' data left this year, and how near a limit of the law is."""
     now = utcnow()

@@ -239,11 +239,12 @@ def replay(
             if due.hash in done:
                 continue
             done.add(due.hash)
-            # A resumption that arrives after a later suspension lifts an earlier one, which is no longer what holds.
-            if due.kind is Kind.RESUMPTION and due.sequence < overtaken_up_to.get(due.party, 0):
+            # What comes after a later suspension of the same party is overtaken: that one holds.
+            suspends_or_resumes = due.kind in (Kind.SUSPENSION, Kind.RESUMPTION)
+            if suspends_or_resumes and due.sequence < overtaken_up_to.get(due.party, 0):
                 continue
             if due.kind is Kind.SUSPENSION:
-                overtaken_up_to[due.party] = max(due.sequence, overtaken_up_to.get(due.party, 0))
+                overtaken_up_to[due.party] = due.sequence
             try:
                 life = advance(life, due.event(recorded_at=record.recorded_at))
             except ForbiddenTransition:
