@@ -332,6 +332,7 @@ class Corridor:
         self.wire = MemoryWire(self)
         self.nodes: dict[str, Node] = {}
         if database is None:
+            folder.mkdir(parents=True, exist_ok=True)
             source = template or make_template(folder / "template.db")
             database = _copier(source)
         for node_id in self.ids:

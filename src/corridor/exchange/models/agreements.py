@@ -69,6 +69,26 @@ class AgreementStatement(models.Model):
         return f"{self.agreement_id} {self.node_id} {self.sequence} {self.kind}"
 
 
+class ChannelDay(models.Model):
+    """How many envelopes of one sender passed on one channel on one day (UTC); what its daily cap is compared with."""
+
+    agreement_hash = models.CharField(max_length=64)
+    channel = models.CharField(max_length=120)
+    from_node = models.CharField(max_length=120)
+    on = models.DateField()
+    envelopes = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agreement_hash", "channel", "from_node", "on"], name="exchange_channel_day_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.from_node} {self.on} {self.envelopes}"
+
+
 class ReleasedCell(models.Model):
     """One figure of the suppression ledger: released with its value, or withheld (null), to whom and when."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from corridor.exchange.services.crash import crash_point
 
 TILE_HEIGHT = 8
 """A tile is the root of 2**8 complete subtrees of the tile level below."""
+TILE_LEAVES = 1 << TILE_HEIGHT
 
 _CHUNK = 5_000
 
@@ -48,21 +49,21 @@ def reader_of(head: LogTree) -> tree.Reader:
     """Return a reader of the tree's hashes for proofs; it reads at most some hundred rows for each hash that it is asked for."""
     known: dict[tuple[int, int], bytes] = {}
 
-    def load(base: int, first: int, count: int) -> None:
+    def load(base: int, place: int) -> None:
+        """Read the whole row of 256 hashes in which `place` lies."""
+        first = place // TILE_LEAVES * TILE_LEAVES
+        rows: Iterable[tuple[int, bytes]]
         if base == 0:
-            rows = LogLeaf.objects.filter(tree=head, index__gte=first, index__lt=first + count).values_list(
-                "index", "leaf_hash"
-            )
+            leaves = LogLeaf.objects.filter(tree=head, index__gte=first, index__lt=first + TILE_LEAVES)
+            rows = leaves.values_list("index", "leaf_hash")
         else:
-            rows = LogTile.objects.filter(
-                tree=head, level=base // TILE_HEIGHT, index__gte=first, index__lt=first + count
-            ).values_list("index", "node_hash")
-        found = 0
-        for index, hash_ in rows:
-            known[base, index] = bytes(hash_)
-            found += 1
-        if found != count:
-            raise log.LogMismatch(f"{head.origin} lacks {count - found} hashes of level {base} from {first}")
+            tiles = LogTile.objects.filter(
+                tree=head, level=base // TILE_HEIGHT, index__gte=first, index__lt=first + TILE_LEAVES
+            )
+            rows = tiles.values_list("index", "node_hash")
+        known.update({(base, index): bytes(hash_) for index, hash_ in rows})
+        if (base, place) not in known:
+            raise log.LogMismatch(f"{head.origin} lacks hash {place} of level {base}")
 
     def read(level: int, index: int) -> bytes:
         if (level, index) in known:
@@ -70,8 +71,9 @@ def reader_of(head: LogTree) -> tree.Reader:
         base = level // TILE_HEIGHT * TILE_HEIGHT
         span = 1 << (level - base)
         first = index << (level - base)
-        if any((base, place) not in known for place in range(first, first + span)):
-            load(base, first, span)
+        for place in range(first, first + span):
+            if (base, place) not in known:
+                load(base, place)
         layer = [known[base, place] for place in range(first, first + span)]
         while len(layer) > 1:
             layer = [tree.parent_hash(left, right) for left, right in zip(layer[::2], layer[1::2], strict=True)]

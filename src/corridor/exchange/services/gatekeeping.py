@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time
+from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
-from django.db.models import QuerySet
+from django.db.models import F
 
 from corridor.exchange import registry
 from corridor.exchange.messages import Message
 from corridor.exchange.models import Agreement as AgreementRow
-from corridor.exchange.models import Crossing, Dispute, Partner
+from corridor.exchange.models import ChannelDay, Crossing, Dispute, Partner
 from corridor.exchange.rules import gate, jurisdictions
 from corridor.exchange.rules.agreement import Agreement, read_agreement
 from corridor.exchange.rules.canonical import parse_canonical
@@ -73,6 +73,7 @@ class _Facts:
     state: GateState
     views: Mapping[str, registry.ChannelView]
     passed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    added: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @lru_cache(maxsize=256)
@@ -139,10 +140,6 @@ class Gatekeeper:
         if unpacked.body is not None:
             kind = registry.message_type(header.schema)
             message = kind.from_bytes(unpacked.body) if kind else None
-        facts = self._find(header.agreement)
-        if facts is not None and (header.channel, header.from_) not in facts.passed:
-            earlier = self._count_today(header).filter(pk__lt=crossing.pk)
-            facts.passed[header.channel, header.from_] = earlier.count()
         return self._ruling(header, message, stage="claim")
 
     def _ruling(self, header: Header, message: Message | None, *, stage: Literal["header", "body", "claim"]) -> Ruling:
@@ -150,7 +147,9 @@ class Gatekeeper:
         if facts is None:
             return Ruling.refused(Reason.NO_AGREEMENT)
         first_version = facts.row.first_version
-        state = replace(facts.state, envelopes_today=self._today(facts, header))
+        # At claiming the envelope itself is among those that were counted when they were queued.
+        today = self._today(facts, header) - (1 if stage == "claim" else 0)
+        state = replace(facts.state, envelopes_today=max(today, 0))
         if message is not None and stage == "body":
             state = counters.complete(state, header=header, message=message, document=facts.document, now=self._now)
         decision = gate.decide(header, message, facts.document, state, jurisdictions.jurisdictions(), self._now)
@@ -158,8 +157,9 @@ class Gatekeeper:
             return Ruling("retry", decision.reason.value, first_version)
         if isinstance(decision, gate.Refused):
             return Ruling.refused(decision.reason, first_version=first_version)
-        if stage != "header":
+        if stage == "body":
             facts.passed[header.channel, header.from_] += 1
+            facts.added[header.channel, header.from_] += 1
         return Ruling("accepted", "", first_version, facts.views.get(header.channel))
 
     def note_sent(self, header: Header, message: Message, *, crossing: Crossing) -> None:
@@ -185,17 +185,21 @@ class Gatekeeper:
         """Return how many envelopes of this sender passed on this channel since midnight UTC."""
         key = (header.channel, header.from_)
         if key not in facts.passed:
-            facts.passed[key] = self._count_today(header).count()
+            row = ChannelDay.objects.filter(
+                agreement_hash=header.agreement, channel=header.channel, from_node=header.from_, on=self._now.date()
+            )
+            facts.passed[key] = row.values_list("envelopes", flat=True).first() or 0
         return facts.passed[key]
 
-    def _count_today(self, header: Header) -> QuerySet[Crossing]:
-        midnight = datetime.combine(self._now.date(), time(), UTC)
-        return Crossing.objects.filter(
-            agreement_hash=header.agreement,
-            channel=header.channel,
-            from_node=header.from_,
-            recorded_at__gte=midnight,
-        ).exclude(status=Crossing.Status.REFUSED)
+    def count_passed(self) -> None:
+        """Add what passed since the last call to the counts of the day, under the agreements' locks."""
+        for hash_, facts in self._facts.items():
+            for (channel, from_node), number in facts.added.items() if facts else ():
+                day = {"agreement_hash": hash_, "channel": channel, "from_node": from_node, "on": self._now.date()}
+                if not ChannelDay.objects.filter(**day).update(envelopes=F("envelopes") + number):
+                    ChannelDay.objects.create(**day, envelopes=number)
+            if facts:
+                facts.added.clear()
 
     def _first_version(self, header: Header) -> str:
         if not header.agreement:

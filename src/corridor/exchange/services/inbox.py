@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Literal
@@ -91,7 +91,9 @@ class _Judged:
     body: bytes | None
 
 
-def receive(batch: Sequence[Posted | bytes], *, peer: str, now: datetime) -> list[Reply]:
+def receive(
+    batch: Sequence[Posted | bytes], *, peer: str, now: datetime, touched: set[tuple[str, str]] | None = None
+) -> list[Reply]:
     """Take a batch of envelopes from an authenticated partner and return one reply for each, in order.
 
     Everything that is recorded is one transaction, joined if one is open; a reply may leave only after its commit. If one envelope makes
@@ -104,6 +106,8 @@ def receive(batch: Sequence[Posted | bytes], *, peer: str, now: datetime) -> lis
     peer : str
         The node that signed the request.
     now : datetime, aware
+    touched : set, optional
+        Kind and subject of every tree that got a leaf are added to it.
 
     Raises
     ------
@@ -125,7 +129,9 @@ def receive(batch: Sequence[Posted | bytes], *, peer: str, now: datetime) -> lis
         count_unauthenticated(fault, now=now)
     if items:
         crash_point("receive-before-transaction")
-        for place, reply in _record(items, peer=peer, actor=Peer(peer), now=now).items():
+        for place, reply in _record(
+            items, peer=peer, touched=touched if touched is not None else set(), actor=Peer(peer), now=now
+        ).items():
             replies[place] = reply
     return [reply for reply in replies if reply is not None]
 
@@ -148,14 +154,16 @@ def _verify(posted: Sequence[Posted], *, peer: str) -> tuple[list[_Item], dict[i
 
 
 @write("exchange.receive", subject="peer")
-def _record(items: Sequence[_Item], *, peer: str, actor: Peer, now: datetime) -> dict[int, Reply]:
+def _record(
+    items: Sequence[_Item], *, peer: str, touched: set[tuple[str, str]], actor: Peer, now: datetime
+) -> dict[int, Reply]:
     """Record `items` in one transaction and return the reply for each place."""
     own = log.signing_node()
     lock_partner(peer)
     replies: dict[int, Reply] = {}
     # What one run does may open or close the way for the next: a signature brings an agreement in force.
     for _, run in groupby(items, key=lambda item: (item.header.agreement, item.header.schema)):
-        receiver = _Receiver(own_id=own.node_id, epoch=own.epoch, actor=actor, now=now)
+        receiver = _Receiver(own_id=own.node_id, epoch=own.epoch, touched=touched, actor=actor, now=now)
         replies.update(receiver.take(list(run)))
     crash_point("receive-before-commit")
     note(
@@ -171,8 +179,10 @@ class _Receiver:
 
     own_id: str
     epoch: int
+    touched: set[tuple[str, str]]
     actor: Peer
     now: datetime
+    taken: set[str] = field(default_factory=set)
 
     def take(self, items: list[_Item]) -> dict[int, Reply]:
         """Take `items` as one batch, or one by one if the batch fails."""
@@ -210,11 +220,16 @@ class _Receiver:
 
     def _known(self, items: list[_Item]) -> tuple[list[_Item], dict[int, Reply]]:
         """Return what is new, and the stored receipts of what was here before."""
-        rows = Crossing.objects.filter(
-            direction=Crossing.Direction.IN,
-            from_node=self.actor.node_id,
-            envelope_id__in=[item.header.id for item in items],
-        ).values_list("envelope_id", "token_hash", "receipt")
+        rows = list(
+            Crossing.objects.filter(
+                direction=Crossing.Direction.IN,
+                from_node=self.actor.node_id,
+                envelope_id__in=[item.header.id for item in items],
+            )
+            .order_by()
+            .values_list("envelope_id", "token_hash", "receipt")
+        )
+        self.taken.update(envelope_id for envelope_id, _, _ in rows)
         stored = {(envelope_id, token_hash): bytes(receipt) for envelope_id, token_hash, receipt in rows}
         replies: dict[int, Reply] = {}
         fresh: list[_Item] = []
@@ -241,20 +256,17 @@ class _Receiver:
         for each in final:
             by_tree[log.tree_of(each.ruling.first_version, partner=self.actor.node_id)].append(each)
         for (kind, subject), group in sorted(by_tree.items()):
+            self.touched.add((kind, subject))
             replies.update(self._write(group, head=log.lock_tree(kind, subject=subject, now=self.now)))
         allowed = [each for each in final if each.ruling.is_allowed]
+        gate.count_passed()
         gate.note_received([(each.item.header, each.message) for each in allowed if each.message is not None])
         self._handle(allowed)
+        self.taken.update(each.item.header.id for each in final)
         return replies
 
     def _judge(self, items: list[_Item], gate: Gatekeeper, *, forced: Ruling | None) -> Iterator[_Judged]:
-        taken = set(
-            Crossing.objects.filter(
-                direction=Crossing.Direction.IN,
-                from_node=self.actor.node_id,
-                envelope_id__in=[item.header.id for item in items],
-            ).values_list("envelope_id", flat=True)
-        )
+        taken = set(self.taken)
         for item in items:
             if item.header.id in taken:
                 yield _Judged(item, gate.refuse(item.header, Reason.ID_REUSED), None, None)
@@ -269,7 +281,8 @@ class _Receiver:
         header = item.header
         if header.to != self.own_id:
             return _Judged(item, gate.refuse(header, Reason.WRONG_RECIPIENT), None, None)
-        early = gate.judge_header(header)
+        # Before anything is decrypted the header alone must pass; what travels open is judged once, with its body.
+        early = gate.judge_header(header) if item.unpacked.sealed is not None else None
         if early is not None:
             return _Judged(item, early, None, None)
         try:
@@ -402,7 +415,7 @@ _COLUMNS = (
 
 
 def _crossing_ids(from_node: str, envelope_ids: Sequence[str]) -> Mapping[str, int]:
-    rows = Crossing.objects.filter(direction="in", from_node=from_node, envelope_id__in=envelope_ids)
+    rows = Crossing.objects.filter(direction="in", from_node=from_node, envelope_id__in=envelope_ids).order_by()
     return dict(rows.exclude(reason=Reason.ID_REUSED).values_list("envelope_id", "pk"))
 
 

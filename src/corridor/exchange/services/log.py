@@ -85,19 +85,32 @@ def lock_tree(kind: str, *, subject: str, now: datetime) -> LogTree:
 
     Locks are taken in one order everywhere (partner, agreement, trees by kind and subject, the audit trail's tree last).
     """
-    node = own_node()
-    name = {"kind": kind, "subject": subject, "epoch": node.epoch}
-    head = LogTree.objects.select_for_update().filter(**name).first()
+    # A new epoch opens every tree anew, so the latest one of a tree is that of the present epoch.
+    heads = LogTree.objects.select_for_update().filter(kind=kind, subject=subject).order_by("-epoch")
+    head = heads.first()
     if head is None:
-        origin = note.log_origin(node.node_id, **name)
-        LogTree.objects.bulk_create([LogTree(origin=origin, **name)], ignore_conflicts=True)
-        head = LogTree.objects.select_for_update().get(**name)
+        node = own_node()
+        name = {"kind": kind, "subject": subject, "epoch": node.epoch}
+        LogTree.objects.bulk_create(
+            [LogTree(origin=note.log_origin(node.node_id, **name), **name)], ignore_conflicts=True
+        )
+        head = heads[:1].get()
     return head
+
+
+def open_tree(before: LogTree, *, epoch: int) -> LogTree:
+    """Make and return the tree that goes on in a new epoch where `before` ended."""
+    name = {"kind": before.kind, "subject": before.subject, "epoch": epoch}
+    return LogTree.objects.create(origin=note.log_origin(own_node().node_id, **name), **name)
 
 
 def record(kind: str, *, now: datetime, **members: Any) -> bytes:
     """Return a log record: canonical JSON of its kind, its moment and `members`; hashes and ids, never a body."""
-    return canonical({"kind": kind, "at": utc_text(now), **members})
+    value = {"kind": kind, "at": utc_text(now), **members}
+    if all(type(member) is int or (type(member) is str and member.isascii()) for member in value.values()):
+        # What the standard library writes of such members is their canonical form, at a fifth of the cost.
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return canonical(value)
 
 
 def append(head: LogTree, records: Sequence[bytes]) -> list[Leaf]:

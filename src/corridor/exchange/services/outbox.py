@@ -183,6 +183,7 @@ def _send(message: Message, *, to: str, agreement: str, channel: str, actor: Act
         bodies.store(crossing, sealed.ciphertext)
     if not is_control(header):
         gate.note_sent(header, message, crossing=crossing)
+        gate.count_passed()
     return crossing
 
 

@@ -124,7 +124,7 @@ def open_epoch(*, epoch: int, actor: Actor, first: Actor, now: datetime) -> None
             lost=_text(bytes(gone.signed) if gone else b""),
             people=[actor_name(first), actor_name(actor)],
         )
-        log.append(log.lock_tree(head.kind, subject=head.subject, now=now), [opening])
+        log.append(log.open_tree(head, epoch=epoch), [opening])
         if head.kind != LogTree.Kind.AUDIT:
             origins.append(head.origin)
             restored.append(b64(bytes(head.checkpoint)))

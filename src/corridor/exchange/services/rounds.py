@@ -228,8 +228,8 @@ def _answer(came: Round, *, peer: str, actor: Peer, now: datetime, clock_offset_
     if partner.confirmed_at is None:
         raise PeerOnHold(f"this node started and waits for {peer} to show which checkpoints it holds")
     about = swaps.take(peer, came.swaps, now=now)
-    replies = inbox.receive(came.envelopes, peer=peer, now=now) if came.envelopes else []
-    touched = about + _trees_of([posted.token for posted in came.envelopes], peer=peer, direction="in")
+    touched: set[tuple[str, str]] = set(about)
+    replies = inbox.receive(came.envelopes, peer=peer, now=now, touched=touched) if came.envelopes else []
     made = swaps.make(peer, touched, nonce=came.nonce, now=now)
     _met(partner, now=now, clock_offset_seconds=clock_offset_seconds)
     return Answer(tuple(replies), tuple(made))
@@ -245,14 +245,10 @@ def _met(partner: Partner, *, now: datetime, clock_offset_seconds: float | None)
     )
 
 
-def _trees_of(tokens: Sequence[bytes], *, peer: str, direction: str) -> list[tuple[str, str]]:
-    """Return the trees in which these envelopes are recorded here."""
-    if not tokens:
-        return []
-    hashes = [inbox.hash_of(token) for token in tokens]
-    names = {"from_node": peer} if direction == "in" else {"to_node": peer}
-    rows = Crossing.objects.filter(direction=direction, token_hash__in=hashes, **names)
-    return list(rows.values_list("tree__kind", "tree__subject").distinct())
+def _trees_of(claim: Claim) -> list[tuple[str, str]]:
+    """Return the trees in which the envelopes of a claim are recorded here."""
+    rows = Crossing.objects.filter(pk__in=[each.crossing_id for each in claim.envelopes])
+    return list(rows.values_list("tree__kind", "tree__subject").distinct().order_by())
 
 
 def hello(*, nonce: str | None = None) -> Round:
@@ -309,8 +305,7 @@ def _prepare(to_node: str, *, is_swap_due: bool, actor: Actor, now: datetime) ->
     claim = outbox.claim(to_node, actor=actor, now=now)
     if not claim.envelopes and not is_swap_due:
         return None
-    tokens = [each.posted.token for each in claim.envelopes]
-    trees = swaps.shared_trees(to_node) if is_swap_due else _trees_of(tokens, peer=to_node, direction="out")
+    trees = swaps.shared_trees(to_node) if is_swap_due else _trees_of(claim)
     nonce = secrets.token_urlsafe(24)
     made = swaps.make(to_node, trees, nonce=nonce, now=now)
     return Prepared(

@@ -129,8 +129,10 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, 
     BeyondOurLog
         If the peer holds a checkpoint of ours that our log does not reproduce.
     """
+    if not swaps:
+        return []
     own = log.own_node()
-    keys, shared = transport_keys(peer), set(shared_trees(peer))
+    keys = transport_keys(peer)
     about = []
     for swap in swaps[:MAX_SWAPS]:
         try:
@@ -142,7 +144,7 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, 
         if statement.held is not None:
             _peer_holds(peer, statement.held, statement=statement.signed, now=now)
         if statement.given is not None:
-            about += _take_given(peer, statement, swap.proof, shared=shared, now=now)
+            about += _take_given(peer, statement, swap.proof, now=now)
     return about
 
 
@@ -179,7 +181,6 @@ def _take_given(
     statement: CheckpointStatement,
     proof: tuple[bytes, ...],
     *,
-    shared: set[tuple[str, str]],
     now: datetime,
 ) -> list[tuple[str, str]]:
     partner, own = lock_partner(peer), log.own_node().node_id
@@ -189,10 +190,17 @@ def _take_given(
         return []
     kind, subject, epoch = _parts(checkpoint.origin)
     place = (kind, subject if kind == LogTree.Kind.AGREEMENT else peer)
-    if place not in shared or (kind == LogTree.Kind.PARTNER and subject != own) or epoch != partner.epoch:
+    is_ours = subject == own if kind == LogTree.Kind.PARTNER else _is_shared(kind, subject, {own, peer})
+    if not is_ours or epoch != partner.epoch:
         return []
     _judge(_Given(peer, checkpoint, statement, proof, subject if kind == LogTree.Kind.AGREEMENT else ""), now=now)
     return [place]
+
+
+def _is_shared(kind: str, subject: str, nodes: set[str]) -> bool:
+    """Return whether `nodes` are parties of the agreement whose tree this is."""
+    row = Agreement.objects.filter(first_version=subject).exclude(state="draft").first()
+    return kind == LogTree.Kind.AGREEMENT and row is not None and nodes <= agreements.document_of(row).nodes
 
 
 def _parts(origin: str) -> tuple[str, str, int]:
