@@ -33,7 +33,8 @@ def attack(tellings: list[dict[Figure, Said]], *, k: int) -> list[Find]:
     finds: set[Find] = set()
     for moment in range(len(tellings)):
         finds |= set(_read(_as_of(tellings, moment), k=k))
-        finds |= set(_read(_since(tellings, moment, k=k), k=k))
+        finds |= set(_read(_since(tellings, moment, k=k, blame_parts=True), k=k))
+        finds |= set(_read(_since(tellings, moment, k=k, blame_parts=False), k=k))
     return sorted(finds, key=lambda find: (find.moment, sorted(find.figure)))
 
 
@@ -48,27 +49,33 @@ def _as_of(tellings: list[dict[Figure, Said]], moment: int) -> list[Line]:
     return [(when, figure, frozenset((piece, 0) for piece in figure), said) for figure, (when, said) in last.items()]
 
 
-def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int) -> list[Line]:
-    """Sum each telling over unknowns that are renewed only where the finest figure holding them is told anew."""
+def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int, blame_parts: bool) -> list[Line]:
+    """Sum each telling over unknowns that are renewed only where the finest figure holding them is told anew.
+
+    With `blame_parts` a wide figure that changes together with a finer one leaves its other unknowns as they are.
+    """
     every = {figure for telling in tellings for figure in telling}
     generation = {piece: 0 for figure in every for piece in figure}
-    lines: list[Line] = []
-    before: dict[Figure, Said] = {}
     opening: dict[Figure, Said] = {}
     for telling in tellings[: start + 1]:
         opening.update(telling)
+    lines: list[Line] = []
+    before: dict[Figure, Said] = {}
+    changed_since: dict[Figure, set[Figure]] = {figure: set() for figure in every}
     for when, telling in [(start, opening), *((n, t) for n, t in enumerate(tellings) if n > start)]:
-        for figure, said in telling.items():
-            if figure in before and _differ(before[figure], said, k=k):
-                finer = [other for other in every if other < figure]
+        anew = {f for f, said in telling.items() if f in before and _differ(before[f], said, k=k)}
+        for changed in changed_since.values():
+            changed |= anew
+        for figure in anew:
+            finer = [other for other in every if other < figure]
+            if not (blame_parts and changed_since[figure].intersection(finer)):
                 for piece in figure:
                     if not any(piece in other for other in finer):
                         generation[piece] += 1
         before.update(telling)
-        lines += [
-            (when, figure, frozenset((piece, generation[piece]) for piece in figure), said)
-            for figure, said in telling.items()
-        ]
+        for figure, said in telling.items():
+            changed_since[figure] = set()
+            lines.append((when, figure, frozenset((piece, generation[piece]) for piece in figure), said))
     return lines
 
 

@@ -9,12 +9,11 @@ from 0. A withheld figure is narrowed if its sum cannot be 1, or cannot be k - 1
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from itertools import groupby, pairwise, product
 from math import prod
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
 
 from corridor.base.disclosure.cells import Cell, read_mark, stratum_labels
 from corridor.base.disclosure.overlap import Figure, lies_in
@@ -47,6 +46,14 @@ class Reading:
 
 READINGS = (Reading(True, True), Reading(True, False), Reading(False, False))
 """From the reading that tells a reader most to the one that tells least."""
+
+
+class Memory(Enum):
+    """What a reader makes of a figure that was revised."""
+
+    NONE = "only what stands counts"
+    PARTS_EXPLAIN = "where a part was revised too, that explains the whole, and the rest is unchanged"
+    EACH_CHANGED = "the rest, of which nothing is told, may have changed too"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +180,15 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
     figures = sorted({statement.cell.figure for statement in statements})
     atoms = {reading: atoms_of(figures, reading) for reading in READINGS}
 
-    def judge(known: Sequence[Statement], *, linked: bool) -> list[Narrowed] | None:
+    def judge(known: Sequence[Statement], memory: Memory) -> list[Narrowed] | None:
         for reading in READINGS:
-            sums = _sums(known, atoms[reading], linked=linked, default_limit=default_limit)
+            sums = _sums(known, atoms[reading], memory, default_limit=default_limit)
             system = _System(sums, known, default_limit=default_limit)
             if system.is_feasible():
                 return system.narrowed()
         return None
 
-    judged = [judge(state, linked=False) for state in _states(statements, default_limit=default_limit)]
+    judged = [judge(state, Memory.NONE) for state in _states(statements, default_limit=default_limit)]
     if all(found is None for found in judged):
         return None
     found = _first(judged)
@@ -189,7 +196,8 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
         return found
     moments = sorted({statement.moment for statement in statements})
     return _first(
-        judge(known, linked=True)
+        judge(known, memory)
+        for memory in (Memory.PARTS_EXPLAIN, Memory.EACH_CHANGED)
         for first in (moments[0], *moments[1:-1][-MOST_MEMORIES:])
         for known in _remembered(statements, first, default_limit=default_limit)
     )
@@ -208,34 +216,40 @@ def _remembered(statements: Sequence[Statement], first: int, *, default_limit: i
 
 
 def _sums(
-    known: Sequence[Statement], atoms: dict[Figure, frozenset[int]], *, linked: bool, default_limit: int
+    known: Sequence[Statement], atoms: dict[Figure, frozenset[int]], memory: Memory, *, default_limit: int
 ) -> list[list[tuple[int, int]]]:
-    """Return for each statement the atoms that it sums, each with its version.
+    """Return for each statement (ordered by moment) the atoms that it sums, each with its version.
 
     An atom gets a new version when a figure that holds it is revised, unless a smaller figure holds it too: what
     changed is looked for where the revision is finest.
     """
-    if not linked:
+    if memory is Memory.NONE:
         return [[(atom, 0) for atom in atoms[statement.cell.figure]] for statement in known]
-    own = {figure: _own_atoms(figure, atoms) for figure in atoms}
+    parts = {figure: [other for other in atoms if atoms[other] < atoms[figure]] for figure in atoms}
+    own = {figure: atoms[figure].difference(*(atoms[part] for part in parts[figure])) for figure in atoms}
     atom_version: dict[int, int] = {}
     figure_version: dict[Figure, int] = {}
+    said_at: dict[Figure, int] = {}
+    revised_at: dict[Figure, int] = {}
     sums: list[list[tuple[int, int]]] = []
     told = list(zip(known, with_versions(known, default_limit=default_limit), strict=True))
-    for _, group in groupby(told, key=lambda pair: pair[0].moment):
+    for moment, together in groupby(told, key=lambda pair: pair[0].moment):
+        group = list(together)
+        cells = [statement.cell for statement, _ in group]
         batch = [(statement.cell.figure, version) for statement, version in group]
-        for figure, version in batch:
-            if version > figure_version.get(figure, 0):
+        revised = [figure for figure, version in batch if version > figure_version.get(figure, 0)]
+        revised_at.update(dict.fromkeys(revised, moment))
+        for figure in revised:
+            explained = any(revised_at.get(part, -1) > said_at[figure] for part in parts[figure])
+            if memory is Memory.EACH_CHANGED or not explained:
                 for atom in own[figure]:
                     atom_version[atom] = atom_version.get(atom, 0) + 1
-            figure_version[figure] = version
+        figure_version.update(batch)
+        # A complement does not say anew how many: the number before it is still what is known.
+        numbers = [cell.figure for cell in cells if said_range(cell, default_limit=default_limit)[1] < np.inf]
+        said_at.update(dict.fromkeys([*numbers, *(figure for figure, _ in batch if figure not in said_at)], moment))
         sums += [[(atom, atom_version.get(atom, 0)) for atom in atoms[figure]] for figure, _ in batch]
     return sums
-
-
-def _own_atoms(figure: Figure, atoms: dict[Figure, frozenset[int]]) -> frozenset[int]:
-    mine = atoms[figure]
-    return mine.difference(*(theirs for other, theirs in atoms.items() if other != figure and theirs < mine))
 
 
 class _System:
@@ -244,6 +258,9 @@ class _System:
     def __init__(
         self, sums: Sequence[Sequence[tuple[int, int]]], known: Sequence[Statement], *, default_limit: int
     ) -> None:
+        # Imported here: it takes a second, and most processes never solve a system.
+        from scipy.sparse import csr_array
+
         self._cells = [statement.cell for statement in known]
         members: dict[tuple[int, int], list[int]] = {}
         for row, parts in enumerate(sums):
@@ -291,6 +308,9 @@ class _System:
 
     def _solve(self, objective: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray | None:
         """Return the sums of a solution; None if there is none, or none was found within the limits (fail closed)."""
+        # Imported here: it takes a second, and most processes never solve a system.
+        from scipy.optimize import Bounds, LinearConstraint, milp
+
         found = milp(
             objective,
             integrality=self._integrality,
