@@ -219,8 +219,8 @@ def _map(points: list[dict[str, Any]]) -> dict[str, Any]:
         "longitude": {"field": "lon", "type": "quantitative"},
         "latitude": {"field": "lat", "type": "quantitative"},
     }
-    size: Any = {"field": "cases", "type": "quantitative", "legend": None, "scale": {"range": [40, 900]}}
-    places = [
+    size = {"field": "cases", "type": "quantitative", "legend": None, "scale": {"range": [40, 900]}}
+    places: list[dict[str, Any]] = [
         {
             "transform": [{"filter": f"datum.style == '{style}'"}],
             "mark": {"type": "circle", "style": style},
@@ -228,7 +228,7 @@ def _map(points: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for style in ("place", "partner-place")
     ]
-    rings = {
+    rings: dict[str, Any] = {
         "transform": [{"filter": "datum.ring"}],
         "mark": {"type": "point", "style": "ring"},
         "encoding": {**position, "size": size},
