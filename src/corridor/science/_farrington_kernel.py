@@ -23,7 +23,8 @@ LOWEST_MEAN = 2.220446049250313e-16
 # From here on y log y loses so many digits that the deviance is summed in the slower form.
 LARGE_COUNT = 1e3
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Sums may be taken in another order and multiplications joined with additions; nothing else is relaxed.
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
 
 
 class Options(NamedTuple):
@@ -152,22 +153,27 @@ def _solve(with_trend, base, fit):
 
 
 @compiled
-def _update_means(by_level, base, fit):
+def _update_means(with_offset, base, fit):
     """Set linear predictor and mean from the solved coefficients."""
     eta, mu, label, effect = fit.eta, fit.mu, base.label, fit.level_effect
     slope = fit.result[0]
-    if by_level:
-        # Without time and offset the mean is that of the level: one exponential for each, kept where sums lay.
-        level_mean = fit.level_time
-        for j in range(effect.size):
-            level_mean[j] = max(math.exp(effect[j]), LOWEST_MEAN)
-        for i in range(eta.size):
-            eta[i] = effect[label[i]]
-            mu[i] = level_mean[label[i]]
-    else:
+    if with_offset:
         for i in range(eta.size):
             eta[i] = effect[label[i]] + slope * base.time[i] + base.offset[i]
             mu[i] = max(math.exp(eta[i]), LOWEST_MEAN)
+        return
+    # From one epoch to the next of the same block the mean grows by the same factor: few exponentials are needed.
+    growth = math.exp(slope)
+    time = base.time
+    block = -1
+    at = 0.0
+    mean = 0.0
+    for i in range(eta.size):
+        eta[i] = effect[label[i]] + slope * time[i]
+        mean = mean * growth if label[i] == block and time[i] - at == 1.0 else math.exp(eta[i])
+        block = label[i]
+        at = time[i]
+        mu[i] = max(mean, LOWEST_MEAN)
 
 
 @compiled
@@ -184,7 +190,7 @@ def _iterate(with_trend, with_offset, quick, base, fit):
     for _ in range(STEPS):
         if not _solve(with_trend, base, fit):
             return False
-        _update_means(not with_trend and not with_offset, base, fit)
+        _update_means(with_offset, base, fit)
         before = deviance
         deviance = _deviance(quick, base, fit)
         if not math.isfinite(deviance):

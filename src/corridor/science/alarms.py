@@ -63,13 +63,25 @@ class Alarms:
 
     @classmethod
     def empty(
-        cls, *, method: str, evaluated: NDArray[np.int64], series: int, without: tuple[str, ...] = ()
+        cls,
+        *,
+        method: str,
+        evaluated: NDArray[np.int64],
+        series: int,
+        without: tuple[str, ...] = (),
+        blank: bool = True,
     ) -> "Alarms":
-        """Return alarms that judge nothing yet, to be filled in place; results named in `without` stay missing."""
+        """Return alarms that judge nothing yet, to be filled in place; results named in `without` stay missing.
+
+        With `blank` False the other results begin as whatever memory held: for a method that writes each of them.
+        """
         shape = (evaluated.size, series)
         nothing = np.broadcast_to(np.nan, shape)
         results = ("expected", "upperbound", "score", "pvalue", "trend", "phi")
-        room = {name: nothing if name in without else np.full(shape, np.nan) for name in results}
+        room = {name: nothing if name in without else np.empty(shape) for name in results}
+        if blank:
+            for name in set(results) - set(without):
+                room[name].fill(np.nan)
         judged = np.zeros(shape, np.bool_)
         return cls(
             method=method,

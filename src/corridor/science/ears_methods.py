@@ -41,7 +41,7 @@ def ears(
     Returns
     -------
     Alarms
-        `expected` is the mean of the window; `pvalue`, `trend` and `phi` are NaN: the method has none.
+        `expected` is the mean of the window; `score`, `pvalue`, `trend` and `phi` are NaN: the method has none.
 
     Raises
     ------
@@ -72,10 +72,14 @@ def ears(
             f" {baseline} needs {needed}. Use a shorter baseline, or a later epoch."
         )
     alarms = Alarms.empty(
-        method=f"ears-{method}", evaluated=epochs, series=table.shape[1], without=("pvalue", "trend", "phi")
+        method=f"ears-{method}",
+        evaluated=epochs,
+        series=table.shape[1],
+        without=("score", "pvalue", "trend", "phi"),
+        blank=False,
     )
     judge(
         table, epochs, int(method[1]), baseline, float(min_sigma), float(-special.ndtri(alpha)), alarms.expected,
-        alarms.upperbound, alarms.alarm, alarms.judged, alarms.score,
+        alarms.upperbound, alarms.alarm, alarms.judged,
     )  # fmt: skip
     return alarms

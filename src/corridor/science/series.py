@@ -52,14 +52,17 @@ def counts_by_epoch(counts: ArrayLike) -> NDArray[np.float64]:
     BadCounts
         If a count is negative, infinite or not whole. The message names epoch and series by index.
     """
-    table = np.asarray(counts, dtype=np.float64)
+    table = np.ascontiguousarray(counts, dtype=np.float64)
     if table.ndim == 1:
         table = table[:, np.newaxis]
     if table.ndim != 2 or table.shape[0] == 0:
         raise BadCounts(f"counts have shape {table.shape}; expected (time,) or (time, series) with at least one epoch.")
-    if not (np.isfinite(table) & (table >= 0) & (table == np.floor(table)) | np.isnan(table)).all():
+    # Compiled code takes a second to load; whoever only imports the module does not pay for it.
+    from corridor.science._checks import are_counts
+
+    if not are_counts(table):
         _refuse_counts(table)
-    return np.ascontiguousarray(table)
+    return table
 
 
 def _refuse_counts(table: NDArray[np.float64]) -> None:
