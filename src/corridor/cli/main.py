@@ -69,8 +69,8 @@ class _Corridor(click.Group):
             with formatter.section("Commands of a node"):
                 formatter.write_dl([(name, command.get_short_help_str(90)) for name, command in sorted(node.items())])
         else:
-            formatter.write_paragraph()
-            formatter.write_text(_WITHOUT_DJANGO)
+            # Unwrapped: what is to be typed must be there to be copied.
+            formatter.write(f"\n{_WITHOUT_DJANGO}\n")
 
 
 @click.group(cls=_Corridor)
