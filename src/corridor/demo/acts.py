@@ -66,7 +66,7 @@ def sign_the_agreements(story: Story) -> None:
     weekly, annex = story.agreements["pakistan_china"], story.agreements["emergency"]
     for part in PAIRS[0]:
         states = it.player(part).do("states")
-        check(states[weekly] == "in_force", f"{part.id} holds the weekly agreement in force")
+        check(states[weekly] == "in-force", f"{part.id} holds the weekly agreement in force")
         check(states[annex] == "dormant", f"{part.id} holds the emergency annex dormant")
     check(story.agreements["china_russia"] not in it.player(PAKISTAN).do("states"), "Pakistan knows nothing of it")
     story.say(f"2 agreements in force, 1 emergency annex dormant; fingerprints compared: {len(PAIRS) * 2}")
@@ -201,7 +201,7 @@ def open_the_annex(story: Story) -> None:
     it.player(PAKISTAN).do("activate", agreement=annex)
     it.player(CHINA).do("activate", agreement=annex)
     for part in PAIRS[0]:
-        wait_for(f"the annex is open at {part.id}", lambda part=part: it.player(part).do("states")[annex] == "in_force")
+        wait_for(f"the annex is open at {part.id}", lambda part=part: it.player(part).do("states")[annex] == "in-force")
     sent = it.player(PAKISTAN).do("share", **days)["sent"]
     check(sent > 0, "daily counts cross once it is open")
     _delivered(story)
@@ -226,7 +226,7 @@ def suspend_and_resume(story: Story) -> None:
     for part in PAIRS[1]:
         wait_for(
             f"the agreement is in force again at {part.id}",
-            lambda part=part: it.player(part).do("states")[agreement] == "in_force",
+            lambda part=part: it.player(part).do("states")[agreement] == "in-force",
         )
     story.say(f"suspended: nothing crossed ({tried['reason']}); lifted by two persons: in force again")
 
@@ -240,7 +240,7 @@ def _sign(story: Story, name: str, one: NodePart, other: NodePart) -> str:
     for part in (one, other):
         wait_for(
             f"{part.id} holds both signatures",
-            lambda part=part: it.player(part).do("states")[agreement] in {"in_force", "dormant"},
+            lambda part=part: it.player(part).do("states")[agreement] in {"in-force", "dormant"},
         )
     return agreement
 

@@ -24,9 +24,9 @@ FOLDER = Path(".demo")
 def demo(*, no_serve: bool, home: Path) -> None:
     """Play three nodes that signed two agreements, in acts.
 
-    Three nodes on this machine (Pakistan, China, Russia) exchange simulated figures. Each act checks the databases of both sides.
+    Three nodes on this machine (Pakistan, China, Russia) exchange simulated figures. Each act checks the
+    databases of both sides.
 
-    \b
     Example: corridor demo --no-serve
     """
     started = time.monotonic()

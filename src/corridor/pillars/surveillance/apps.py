@@ -1,8 +1,10 @@
 """Wiring of surveillance: what may cross, who handles it, who may do what, what runs in the background."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,7 +17,7 @@ class SurveillanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register messages, permissions, tasks and what recurs."""
+        """Register messages, permissions, tasks and what recurs; add the places that the home names."""
         from corridor.accounts.roles import grant
         from corridor.exchange.registry import register_message
         from corridor.jobs.registry import every
@@ -34,3 +36,12 @@ class SurveillanceConfig(AppConfig):
         grant("officer", *see, "surveillance.see_crossed")
         grant("auditor", *see, "surveillance.see_crossed")
         every(timedelta(days=1), kind=tasks.DETECT, name="surveillance.detect-daily")
+        _load_places(settings.CORRIDOR_HOME)
+
+
+def _load_places(home: Path | None) -> None:
+    """Add the files of ``HOME/places`` (districts, other countries) to the places of the reference data."""
+    from corridor.base.reference import places
+
+    for file in sorted((home / "places").glob("*.csv")) if home is not None else ():
+        places().load(file)
