@@ -143,7 +143,8 @@ def test_the_attacker_recovers_cells_with_the_ledger_off_and_none_with_it_on(rec
     assert counted["on"][3] > 0
 
 
-@settings(deadline=None)
+# Each example plays several releases and attacks them: a quarter of the profile's examples.
+@settings(deadline=None, max_examples=max(20, settings().max_examples // 4))
 @given(st.integers(0, 2**32), st.integers(1, 4))
 def test_no_sequence_of_releases_through_the_ledger_narrows_a_small_cell(seed, moments):
     finds, _, _ = play(seed, moments=moments, with_ledger=True)

@@ -180,11 +180,17 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
     figures = sorted({statement.cell.figure for statement in statements})
     atoms = {reading: atoms_of(figures, reading) for reading in READINGS}
 
+    tried: set[object] = set()
+
     def judge(known: Sequence[Statement], memory: Memory) -> list[Narrowed] | None:
         for reading in READINGS:
             sums = _sums(known, atoms[reading], memory, default_limit=default_limit)
+            same = (tuple(statement.cell for statement in known), tuple(frozenset(parts) for parts in sums))
+            if same in tried:
+                return None
             system = _System(sums, known, default_limit=default_limit)
             if system.is_feasible():
+                tried.add(same)
                 return system.narrowed()
         return None
 
