@@ -68,7 +68,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def appoint(db: None) -> Callable[..., Any]:
-    """Return a function that appoints a person: ``appoint("anna", "officer", "steward")``; password ``corridor-test``."""
+    """Return a function that appoints: ``appoint("anna", "officer", "steward")``; the password is ``corridor-test``."""
     from corridor.accounts.actors import System
     from corridor.accounts.services import add_person
 

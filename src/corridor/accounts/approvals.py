@@ -237,7 +237,7 @@ def _entitled(actor: Actor, step: Kind) -> Person:
         raise OnlyPersonsApprove(f"{step.name} is decided by persons; {actor_name(actor)} is none")
     if "administrator" in actor.role_names:
         raise AdministratorsApproveNothing(
-            f"{actor.username} is an administrator, and administrators approve nothing; let a person with the right role do it"
+            f"{actor.username} is an administrator, and administrators approve nothing; let another person do it"
         )
     require(actor, step.permission)
     return actor
@@ -249,7 +249,7 @@ def _check_pair(first: Person, second: Person, *, now: datetime) -> None:
     for appointer, appointed in ((first, second), (second, first)):
         if appointed_within(appointer, appointed, since=now - APPOINTMENT_BINDS):
             raise TooCloselyAppointed(
-                f"{appointer.username} appointed {appointed.username} less than 7 days ago; let another person approve, or wait"
+                f"{appointer.username} appointed {appointed.username} less than 7 days ago; let another person approve"
             )
 
 

@@ -34,6 +34,6 @@ class AccountsConfig(AppConfig):
             grant(name, ACT)
         grant("administrator", "accounts.manage_people")
         grant("auditor", "accounts.see_audit")
-        grant("officer", "accounts.see_approvals")
-        grant("steward", "accounts.see_approvals")
+        grant("officer", "accounts.see_approvals", "accounts.approve")
+        grant("steward", "accounts.see_approvals", "accounts.approve")
         grant("auditor", "accounts.see_approvals")

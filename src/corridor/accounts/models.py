@@ -153,11 +153,11 @@ class AuditEntry(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the entry; refuse to change one that is already there."""
-        if self.pk is not None:
+        if not self._state.adding:
             raise AuditTrailIsAppendOnly("entries of the audit trail are never changed")
         super().save(*args, **kwargs)
 
-    def delete(self, *_: Any, **__: Any) -> NoReturn:
+    def delete(self, *_: Any, **__: Any) -> tuple[int, dict[str, int]]:
         """Refuse."""
         raise AuditTrailIsAppendOnly("entries of the audit trail are never deleted")
 

@@ -15,7 +15,7 @@ from corridor.accounts import approvals, exports, queries, services
 from corridor.accounts.access import PersonRequest, page, reauthenticated
 from corridor.accounts.forms import AuditForm, PersonForm, RolesForm
 from corridor.accounts.models import ApprovalRequest, Person
-from corridor.accounts.roles import roles
+from corridor.accounts.roles import may, roles
 from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
@@ -143,6 +143,7 @@ def waiting(request: PersonRequest) -> HttpResponse:
         "rows": [_waiting_row(each, request, now=now) for each in requests],
         "decided": [(each, _sentence(each)) for each in queries.decided_approvals(actor=request.user)],
         "one_person": approvals.is_one_person_mode(),
+        "may_decide": may(request.user, "accounts.approve"),
     }
     return render(request, "accounts/approvals.html", context)
 
@@ -161,7 +162,7 @@ def _sentence(each: ApprovalRequest) -> str:
     return str(approvals.kind_of(each.kind).describe(each.arguments))
 
 
-@page("accounts.see_approvals", methods=("GET", "POST"))
+@page("accounts.approve", methods=("GET", "POST"))
 @reauthenticated
 def decide(request: PersonRequest, request_id: int) -> HttpResponse:
     """Give or refuse the second person's yes; the page shows once more what it is about."""

@@ -87,7 +87,7 @@ def audit_entries(chosen: AuditFilter, *, actor: Actor) -> QuerySet[AuditEntry]:
 
 
 def waiting_approvals(*, actor: Actor) -> list[ApprovalRequest]:
-    """Return what waits for a second person: to whom approvals are open all of it, to others what they could ask for."""
+    """Return what waits for a second person: all of it to those who see approvals, to others what is theirs."""
     waiting = ApprovalRequest.objects.select_related("asked_by").filter(state=ApprovalRequest.State.WAITING)
     if not may(actor, "accounts.see_approvals"):
         waiting = waiting.filter(kind__in=[kind.name for kind in kinds() if may(actor, kind.permission)])

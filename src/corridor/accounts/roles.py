@@ -125,5 +125,6 @@ def require(actor: Actor, permission: str) -> None:
         return
     holders = [name for name in _roles if permission in _granted[name]] or ["none"]
     raise NotPermitted(
-        f"{actor_name(actor)} may not do this ({permission}); it takes the role {' or '.join(holders)}. Ask an administrator of this node."
+        f"{actor_name(actor)} may not do this ({permission}); it takes the role {' or '.join(holders)}. "
+        "Ask an administrator of this node."
     )

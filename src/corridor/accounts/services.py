@@ -119,7 +119,8 @@ def add_person(
     require(actor, MANAGE)
     if not _NAME.fullmatch(username):
         raise BadName(
-            f"{username!r} cannot be a name for signing in: it takes 2 to 64 of a-z, 0-9, dot, dash and underscore, a letter first"
+            f"{username!r} cannot be a name for signing in: "
+            "it takes 2 to 64 of a-z, 0-9, dot, dash and underscore, a letter first"
         )
     if language not in dict(settings.LANGUAGES):
         raise UnknownLanguage(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 
@@ -24,7 +24,7 @@ class SessionStore(DatabaseSessionStore):
 
     def create_model_instance(self, data: dict[str, Any]) -> PersonSession:
         """Return the row for `data`, with the columns by which a person finds their own sessions."""
-        row: PersonSession = super().create_model_instance(data)
+        row = cast("PersonSession", super().create_model_instance(data))
         person_id = data.get("_auth_user_id")
         row.person_id = int(person_id) if person_id is not None else None
         row.address = data.get(ADDRESS, "")

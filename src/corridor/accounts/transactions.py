@@ -63,7 +63,7 @@ def write(action: str, *, subject: str = "") -> Callable[[Callable[P, R]], Calla
 
     Notes
     -----
-    A refusal (`Refused`) is recorded too, after the transaction was rolled back: an auditor wants to see what was tried.
+    A refusal (`Refused`) is recorded too, after the rollback: an auditor wants to see what was tried.
     """
 
     def declare(function: Callable[P, R]) -> Callable[P, R]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login as open_session
@@ -160,4 +158,4 @@ def _next(request: HttpRequest) -> str:
     is_ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return cast("str", wanted if is_ours else settings.LOGIN_REDIRECT_URL)
+    return wanted if is_ours else settings.LOGIN_REDIRECT_URL

@@ -27,7 +27,8 @@ def jobs(limit: int, retry_id: int | None, *, failed: bool) -> None:
     for job in queries.jobs(actor=person, state=Job.State.FAILED if failed else "")[:limit]:
         progress = f" {job.done_steps}/{job.all_steps}" if job.all_steps else ""
         click.echo(
-            f"{job.pk:6}  {job.state:8}{progress}  {job.kind:32} attempt {job.attempts}, due {job.due_at:%Y-%m-%d %H:%M:%S}"
+            f"{job.pk:6}  {job.state:8}{progress}  {job.kind:32} "
+            f"attempt {job.attempts}, due {job.due_at:%Y-%m-%d %H:%M:%S}"
         )
         if job.error and job.state != Job.State.DONE:
             click.echo("        " + job.error.splitlines()[0])

@@ -74,7 +74,7 @@ def enqueue(
 
     Notes
     -----
-    A job is bookkeeping and makes no audit entry of its own: the write that enqueues it does, and so do the writes it performs.
+    A job is bookkeeping and makes no audit entry of its own: the write that enqueues it does, and so do its own writes.
     """
     registry.task_of(kind)
     values = {"arguments": dict(arguments or {}), "asked_by": actor_name(actor), "asked_at": now, "due_at": due or now}
@@ -120,7 +120,7 @@ def enqueue_recurring(*, actor: Actor, now: datetime) -> int:
 def claim(*, worker: str, now: datetime) -> Job | None:
     """Lease the oldest job that is due, or whose worker fell silent; None if there is none.
 
-    A job whose worker fell silent more often than its task allows retries is marked failed instead of being tried for ever.
+    A job whose worker fell silent more often than its task allows retries is marked failed, not tried for ever.
     """
     takeable = Q(state=Job.State.QUEUED, due_at__lte=now) | Q(state=Job.State.RUNNING, leased_until__lte=now)
     while True:
@@ -234,7 +234,7 @@ def _mine(job: Job) -> QuerySet[Job]:
 
 
 def _locked(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    # SQLite's IMMEDIATE transaction already holds the only write lock; PostgreSQL lets workers pass each other's rows by.
+    # SQLite's IMMEDIATE transaction already holds the only write lock; on PostgreSQL workers pass each other's rows by.
     if connection.features.has_select_for_update_skip_locked:
         return jobs.select_for_update(skip_locked=True)
     return jobs

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.db import OperationalError, close_old_connections
 
@@ -79,7 +80,7 @@ def describe(error: Exception) -> str:
     return "\n".join(
         [
             type(error).__qualname__,
-            *(f"{frame.name} (line {frame.lineno} of {os.path.basename(frame.filename)})" for frame in frames),
+            *(f"{frame.name} (line {frame.lineno} of {Path(frame.filename).name})" for frame in frames),
         ]
     )
 
@@ -90,7 +91,7 @@ def worker_name() -> str:
 
 
 def release_the_dead(*, now: datetime) -> int:
-    """Take over at once from workers of this host whose process is gone; leases of other hosts run out by themselves."""
+    """Take over at once from workers of this host whose process is gone; other hosts' leases run out by themselves."""
     released = 0
     for name in Job.objects.filter(state=Job.State.RUNNING).values_list("worker", flat=True).distinct():
         host, _, pid = name.rpartition(":")

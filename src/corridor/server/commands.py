@@ -37,7 +37,7 @@ def node() -> None:
 def init(node_id: str, name: str, country: str, url: str, administrator: str, **options: Any) -> None:
     """Make the home of a new node: folder, settings, keys, database and the first administrator."""
     home: Path | None = settings.CORRIDOR_HOME
-    if home is None:
+    if home is None or settings.CORRIDOR_SECRET_FILE is None:
         raise homes.NoHome("no home was named; give --home DIR (a folder that does not exist yet)")
     homes.check_identity(node_id=node_id, name=name, country=country, url=url)
     values = {
@@ -56,7 +56,8 @@ def init(node_id: str, name: str, country: str, url: str, administrator: str, **
     add_person(administrator, roles=["administrator"], actor=System("init"), now=now, password=password)
     recovery = found(home, actor=System("init"), now=now)
     click.echo(
-        f"The home of {node_id} is {home}; its secret is {settings.CORRIDOR_SECRET_FILE} (keep a copy apart from backups)."
+        f"The home of {node_id} is {home}; its secret is {settings.CORRIDOR_SECRET_FILE} "
+        "(keep a copy apart from backups)."
     )
     click.echo(f"First administrator: {administrator}   one-time password: {password}   (shown this once)")
     if recovery:

@@ -58,7 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
         "database_url",
         "text",
         None,
-        "postgresql://user:password@host:port/name, in place of the SQLite file of the home. Never written into the home.",
+        "postgresql://user:password@host:port/name, in place of the SQLite file of the home.",
         "DATABASE_URL",
         False,
     ),
@@ -66,7 +66,7 @@ SETTINGS: tuple[Setting, ...] = (
         "secret_file",
         "path",
         None,
-        "The file with the secret that wraps the keys; default HOME.secret beside the home. It must not lie inside the home.",
+        "The file with the secret that wraps the keys, outside the home; default HOME.secret beside it.",
         "CORRIDOR_SECRET_FILE",
         False,
     ),
@@ -208,7 +208,7 @@ def _from_text(setting: Setting, text: str) -> Any:
 
 
 def _from_toml(setting: Setting, value: Any) -> Any:
-    expected = {"flag": bool, "list": list}.get(setting.kind, str)
+    expected: type = {"flag": bool, "list": list}.get(setting.kind, str)
     if not isinstance(value, expected):
         raise BadSetting(f"{SETTINGS_FILE}: {setting.name} is {value!r}; it takes a {setting.kind}.")
     if setting.kind == "list":
@@ -276,23 +276,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def reference_page() -> str:
-    """Return the reference page of all settings, in Markdown; ``docs/reference/settings.md`` is this text."""
-    lines = [
-        "# Settings",
-        "",
-        "A setting is taken from its environment variable, then from `settings.toml` in the home, then the default stands.",
-        "This page is made from `corridor.server.env`; a test fails where the two differ.",
-        "",
-        "| in settings.toml | environment | kind | default | what it does |",
-        "|---|---|---|---|---|",
-    ]
-    for setting in SETTINGS:
-        default = "" if setting.default in (None, "", ()) else _to_toml(setting.default).strip('"')
-        lines.append(
-            f"| {f'`{setting.name}`' if setting.in_file else ''} | {f'`{setting.variable}`' if setting.variable else ''} "
-            f"| {setting.kind} | {default} | {setting.help} |"
-        )
-    return "\n".join(lines) + "\n"

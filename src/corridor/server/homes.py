@@ -175,7 +175,8 @@ def check_database(*, expected: str) -> None:
     missing = unapplied()
     if missing:
         raise OldDatabase(
-            f"the database lacks {len(missing)} step(s), first {missing[0]}; make a backup, then run `corridor node upgrade`"
+            f"the database lacks {len(missing)} step(s), first {missing[0]}; "
+            "make a backup, then run `corridor node upgrade`"
         )
 
 

@@ -22,7 +22,7 @@ CORRIDOR_FONTS: Path | None = _values["fonts"]
 
 
 def _secret_key(secret_file: Path | None) -> str:
-    """Derive the key that signs cookies from the secret outside the home; without one it lives as long as the process."""
+    """Derive the key that signs cookies from the secret outside the home; without one, make one for this process."""
     if secret_file is not None and secret_file.is_file():
         return hashlib.sha256(b"corridor cookie key\0" + secret_file.read_bytes()).hexdigest()
     return secrets.token_hex(32)
@@ -121,7 +121,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "/"
 
-# Ports do not separate cookies: two nodes on one machine would overwrite each other's session without the node in the name.
+# Ports do not separate cookies: without the node in the name, two nodes on one machine would end each other's sessions.
 _cookie_prefix = "" if _on_loopback else "__Host-"
 SESSION_ENGINE = "corridor.accounts.sessions"
 SESSION_COOKIE_NAME = f"{_cookie_prefix}corridor_{_node_slug}_session"

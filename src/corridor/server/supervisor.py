@@ -45,7 +45,8 @@ def check_port(address: str, port: int) -> int:
             probe.bind((address, port))
         except OSError as error:
             raise PortTaken(
-                f"port {port} of {address} cannot be used ({error.strerror}); stop what listens there, or give another --port"
+                f"port {port} of {address} cannot be used ({error.strerror}); "
+                "stop what listens there, or give another --port"
             ) from error
         return int(probe.getsockname()[1])
 
