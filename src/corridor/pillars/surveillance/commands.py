@@ -433,7 +433,7 @@ def automatic(agreement: str, channel_id: str, state: str) -> None:
                 click.echo(f"{channel.id} of {channel.agreement[:12]}: automatic sharing is {state}")
                 return
     raise NoChannel(
-        f"agreement {agreement} has no open channel {channel_id!r} for counts or case notifications that this node sends on."
+        f"agreement {agreement} has no open channel {channel_id!r} on which this node sends counts or notifies cases."
     )
 
 

@@ -9,7 +9,19 @@ from django.db import models
 from django.db.models import F, Q
 
 _CODE = 120
+SEXES = ["unknown", "female", "male", "other"]
 _CLASSES = ["suspected", "probable", "confirmed", "discarded", "unknown"]
+
+
+def _one_of(name: str, texts: list[str]) -> Q:
+    """Return the condition that a field holds one of `texts`.
+
+    SQLite builds a table for each IN of a constraint and each row; a million rows feel it.
+    """
+    condition = Q()
+    for text in texts:
+        condition |= Q(**{name: text})
+    return condition
 
 
 class Source(models.Model):
@@ -83,7 +95,7 @@ class Case(models.Model):
     """One version of one row of a line list."""
 
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="cases", db_index=False)
-    entered_in = models.ForeignKey(Import, on_delete=models.PROTECT, related_name="cases_entered")
+    entered_in = models.ForeignKey(Import, on_delete=models.PROTECT, related_name="cases_entered", db_index=False)
     replaced_in = models.ForeignKey(
         Import, on_delete=models.PROTECT, related_name="cases_replaced", null=True, db_index=False
     )
@@ -110,10 +122,8 @@ class Case(models.Model):
                 condition=Q(onset_on__isnull=True) | Q(report_on__isnull=True) | Q(onset_on__lte=F("report_on")),
                 name="surveillance_case_onset_by_report",
             ),
-            models.CheckConstraint(
-                condition=Q(sex__in=["female", "male", "other", "unknown"]), name="surveillance_case_sex"
-            ),
-            models.CheckConstraint(condition=Q(classification__in=_CLASSES), name="surveillance_case_classification"),
+            models.CheckConstraint(condition=_one_of("sex", SEXES), name="surveillance_case_sex"),
+            models.CheckConstraint(condition=_one_of("classification", _CLASSES), name="surveillance_case_class"),
         ]
         indexes = [
             models.Index(fields=["disease", "place"], name="surveillance_case_series"),
@@ -133,7 +143,7 @@ class WeekTally(models.Model):
     """
 
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="week_tallies", db_index=False)
-    entered_in = models.ForeignKey(Import, on_delete=models.PROTECT, related_name="tallies_entered")
+    entered_in = models.ForeignKey(Import, on_delete=models.PROTECT, related_name="tallies_entered", db_index=False)
     replaced_in = models.ForeignKey(
         Import, on_delete=models.PROTECT, related_name="tallies_replaced", null=True, db_index=False
     )

@@ -96,8 +96,8 @@ def period_counts(
     period : "day", "week" (ISO) or "month"
     basis : "onset" or "report", the date by which cases are counted
     classes : case classes that count; discarded is none of them
-    level : "country", "admin1" or "admin2"; figures of smaller places are added up to it. None keeps places as reported.
-        A place above the level stays itself: cases of which no more is known than the country.
+    level : "country", "admin1" or "admin2"; figures of smaller places are added up to it. None keeps places as
+        reported. A place above the level stays itself: cases of which no more is known than the country.
     first_on, end_on : half-open range of days; the whole by default
     known_at : moment; the figures as they were known then
 
@@ -184,7 +184,7 @@ def _cases(asked: _Asked, coverage: _Coverage) -> tuple[pl.DataFrame, pl.DataFra
     ).unique()
     grids = []
     for (source,), mine in pairs.group_by("source"):
-        window = coverage.windows.get(int(source))  # type: ignore[call-overload]  # an integer column
+        window = coverage.windows.get(int(str(source)))
         if window is None:
             continue
         # From the first period that the source covers as a whole.
@@ -195,9 +195,8 @@ def _cases(asked: _Asked, coverage: _Coverage) -> tuple[pl.DataFrame, pl.DataFra
         if last < end:
             starts.append(last)
         days = pl.DataFrame({"start_on": starts}, schema={"start_on": pl.Date})
-        grids.append(
-            mine.select("disease", "place").join(days, how="cross").with_columns(pl.lit(0, pl.Int64).alias("observed"))
-        )
+        nothing = pl.lit(0, pl.Int64).alias("observed")
+        grids.append(mine.select("disease", "place").join(days, how="cross").with_columns(nothing))
     figures = pl.concat([counted.select(*_KEY, "observed"), *(grid.select(*_KEY, "observed") for grid in grids)])
     return figures.group_by(_KEY).agg(pl.col("observed").sum()), pairs.select("disease", "place").unique()
 

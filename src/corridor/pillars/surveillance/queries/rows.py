@@ -14,6 +14,7 @@ from corridor.pillars.surveillance.models import Import
 __all__ = ["Visible", "chosen", "fetch", "fetch_visible", "visible"]
 
 Schema = Mapping[str, Any]
+Parameter = str | int | list[str]
 
 
 class Visible:
@@ -56,10 +57,11 @@ def visible(*, known_at: datetime | None = None) -> Visible:
     return Visible(list(Import.objects.filter(open_imports).order_by().values_list("pk", flat=True)))
 
 
-def chosen(column: str, texts: Sequence[str]) -> tuple[str, list[object]]:
+def chosen(column: str, texts: Sequence[str]) -> tuple[str, list[Parameter]]:
     """Return the condition that `column` is one of `texts`, and its parameter."""
     if connection.vendor == "sqlite":
-        return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(texts))]
+        # The column is a name of ours; the texts are one parameter.
+        return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(texts))]  # noqa: S608  # as said above
     return f"{column} = ANY(%s)", [list(texts)]
 
 
@@ -69,7 +71,7 @@ def fetch_visible(
     *,
     versions: Visible,
     where: str,
-    parameters: Sequence[object],
+    parameters: Sequence[Parameter],
     columns: Mapping[str, str] | None = None,
     group_by: str = "",
 ) -> pl.DataFrame:
@@ -88,7 +90,7 @@ def fetch(
     schema: Schema,
     *,
     where: str,
-    parameters: Sequence[object],
+    parameters: Sequence[Parameter],
     columns: Mapping[str, str] | None = None,
     group_by: str = "",
 ) -> pl.DataFrame:
@@ -109,7 +111,7 @@ def fetch(
     if group_by:
         statement += f" GROUP BY {group_by}"
     with connection.cursor() as cursor:
-        cursor.execute(statement, list(parameters))
+        cursor.execute(statement, parameters)
         rows = cursor.fetchall()
     texts = {name: pl.String if dtype == pl.Date else dtype for name, dtype in schema.items()}
     frame = pl.DataFrame(rows, schema=texts, orient="row")

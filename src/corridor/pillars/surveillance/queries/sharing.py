@@ -9,6 +9,7 @@ from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.base.disclosure import place_level
 from corridor.exchange import queries as exchange
+from corridor.exchange.queries.agreements import channels_open
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance.messages import CaseNotification
 from corridor.pillars.surveillance.models import (
@@ -73,7 +74,7 @@ def channels(*, actor: Actor, schema: str, now: datetime, agreement: str | None 
     agreement : beginning of the hash of the only agreement that counts
     """
     require(actor, SHARE)
-    found = exchange.channels_open(actor=actor, schema=schema, now=now)
+    found = channels_open(actor=actor, schema=schema, now=now)
     return [view for view in found if view.partners and view.agreement.startswith(agreement or "")]
 
 
@@ -148,7 +149,8 @@ def shareable_cases(
 ) -> list[NotifiableCase]:
     """Return the cases reported from `since` on that were not notified on a channel yet, oldest first.
 
-    Cases are counted by place and day: as many notifications as cases. No identifier of a case is kept with what was sent.
+    Cases are counted by place and day: as many notifications as cases. No identifier of a case is kept with
+    what was sent.
     """
     require(actor, SHARE)
     cases = fetch_visible(

@@ -9,12 +9,15 @@ CHUNK = 50_000
 """Rows written in one transaction, so that none holds the database longer than two seconds."""
 
 
-def insert(model: type[models.Model], frame: pl.DataFrame) -> None:
-    """Insert the rows of `frame`, whose columns are named as in the database."""
+def insert(model: type[models.Model], frame: pl.DataFrame, **constants: int) -> None:
+    """Insert the rows of `frame`, whose columns are named as in the database; `constants` are the same in each row."""
     if frame.is_empty():
         return
+    if connection.vendor == "postgresql":
+        frame = frame.with_columns(pl.lit(value).alias(name) for name, value in constants.items())
+        constants = {}
     table = connection.ops.quote_name(model._meta.db_table)
-    columns = ", ".join(connection.ops.quote_name(name) for name in frame.columns)
+    columns = ", ".join(connection.ops.quote_name(name) for name in [*frame.columns, *constants])
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             text = frame.write_csv(include_header=False, null_value="\\N", quote_style="non_numeric")
@@ -23,7 +26,8 @@ def insert(model: type[models.Model], frame: pl.DataFrame) -> None:
                 copy.write(text)
             return
         texts = frame.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d"))
-        places = ", ".join(["%s"] * frame.width)
+        # Written into the statement, a constant is not bound a million times.
+        places = ", ".join([*["%s"] * frame.width, *(str(int(value)) for value in constants.values())])
         statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # own names; values are parameters
         cursor.executemany(statement, texts.rows())
 

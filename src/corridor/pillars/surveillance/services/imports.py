@@ -168,7 +168,7 @@ def record_cases(cases: pl.DataFrame, *, import_id: int, actor: Actor, now: date
     outdated = merged.filter(~is_new & differs & from_later).height
     bulk.replace(Case, corrected["id"], replaced_in=import_id)
     entered = pl.concat([added, corrected]).select(*CASE_COLUMNS)
-    bulk.insert(Case, entered.with_columns(source_id=pl.lit(import_.source_id), entered_in_id=pl.lit(import_id)))
+    bulk.insert(Case, entered, source_id=import_.source_id, entered_in_id=import_id)
     replaced = corrected.select(pl.col(f"{name}_held").alias(name) for name in _TALLIED)
     changes = Changes(
         added=added.height,
@@ -209,10 +209,8 @@ def record_tallies(changes: pl.DataFrame, *, import_id: int, actor: Actor, now: 
         "place",
         "start_on",
         *((pl.col(name) + pl.col(f"{name}_held").fill_null(0)).alias(name) for name in TALLY_COLUMNS),
-        pl.lit(import_.source_id).alias("source_id"),
-        pl.lit(import_id).alias("entered_in_id"),
     )
-    bulk.insert(WeekTally, entered)
+    bulk.insert(WeekTally, entered, source_id=import_.source_id, entered_in_id=import_id)
     return entered.height
 
 
@@ -240,7 +238,7 @@ def record_counts(counts: pl.DataFrame, *, import_id: int, actor: Actor, now: da
     outdated = merged.filter(~is_new & differs & from_later).height
     bulk.replace(CountReport, corrected["id"], replaced_in=import_id)
     entered = pl.concat([added, corrected]).select(*COUNT_COLUMNS)
-    bulk.insert(CountReport, entered.with_columns(source_id=pl.lit(import_.source_id), entered_in_id=pl.lit(import_id)))
+    bulk.insert(CountReport, entered, source_id=import_.source_id, entered_in_id=import_id)
     note(added=added.height, corrected=corrected.height)
     return Changes(
         added=added.height,

@@ -250,7 +250,7 @@ def store_partner_withdrawals(batch: Sequence[Received], *, actor: Actor, now: d
         message = received.message
         if not isinstance(message, AlertWithdrawal):
             raise Refused(Reason.MALFORMED)
-        values = {"withdrawn_at": message.withdrawn_at, "withdrawal_code": message.reason_code}
+        values: dict[str, Any] = {"withdrawn_at": message.withdrawn_at, "withdrawal_code": message.reason_code}
         held = _alert(received, message.event)
         if held is None:
             values |= {"simulated": message.simulated, "issued_at": message.withdrawn_at}

@@ -16,13 +16,15 @@ SEX = {
 CLASSIFICATION = {
     "suspected": "s suspected suspect susp clinical 疑似 疑似病例 подозрительный подозрение مشتبہ",
     "probable": "p probable prob 可能 临床诊断 临床诊断病例 вероятный ممکنہ",
-    "confirmed": "c confirmed conf laboratory lab-confirmed 确诊 确诊病例 实验室确诊 подтвержденный подтверждённый подтвержден تصدیق_شدہ مصدقہ",
+    "confirmed": "c confirmed conf laboratory lab-confirmed 确诊 确诊病例 实验室确诊 подтвержденный подтверждённый"
+    " подтвержден تصدیق_شدہ مصدقہ",
     "discarded": "d discarded not_a_case non-case negative 排除 排除病例 отклонен исключен исключён خارج مسترد",
     "unknown": "u",
 }
 OUTCOME = {
     "ill": "ill sick hospitalised hospitalized active under_treatment 在治 болен лечится زیر_علاج",
-    "recovered": "r recovered alive discharged discharge recover survived 治愈 存活 出院 выздоровел жив выписан صحتیاب زندہ",
+    "recovered": "r recovered alive discharged discharge recover survived 治愈 存活 出院 выздоровел жив выписан"
+    " صحتیاب زندہ",
     "died": "d died dead death deceased fatal 死亡 умер умерла смерть летальный وفات فوت انتقال",
     "unknown": "u",
 }

@@ -33,8 +33,8 @@ _HEADINGS = {
     "classification": "classification caseclass caseclassification casestatus status 病例分类 诊断状态 классификация"
     " статус درجہبندی",
     "outcome": "outcome 转归 结局 исход نتیجہ انجام",
-    "imported_from": "importedfrom countryofinfection placeinfect travelfrom 输入来源 感染国家 завезениз странаинфицирования"
-    " درآمداز",
+    "imported_from": "importedfrom countryofinfection placeinfect travelfrom 输入来源 感染国家 завезениз"
+    " странаинфицирования درآمداز",
     "period": "period date week epiweek isoweek month periodstart weekstart dateweek 日期 周 月份 统计周期 дата неделя"
     " месяц период تاریخ ہفتہ مہینہ مدت",
     "year": "year isoyear epiyear 年 年份 год سال",
