@@ -1,5 +1,6 @@
 """Reads of the exchange, limited to what the actor may see."""
 
+from corridor.exchange.queries.agreements import channels_open
 from corridor.exchange.queries.crossings import (
     CrossingDetail,
     CrossingFilters,
@@ -36,6 +37,7 @@ __all__ = [
     "OwnNode",
     "PartnerView",
     "Standing",
+    "channels_open",
     "crossing",
     "crossing_by_envelope",
     "crossings",
