@@ -219,7 +219,7 @@ def _summary(table: "Counts", alarms: "Alarms", out: str) -> dict[str, Any]:
 def _in_words(summary: Mapping[str, Any]) -> Iterable[str]:
     yield (
         f"{summary['method']}: {summary['judged']} counts of {summary['series']} series judged,"
-        f" {summary['first']} to {summary['last']}: {summary['alarms']} alarms"
+        f" {summary['first']} to {summary['last']}; alarms: {summary['alarms']}"
         + (f"; {summary['not_judged']} not judged" if summary["not_judged"] else "")
     )
     shown = summary["simpler"][:10]
