@@ -221,6 +221,19 @@ def test_to_repeat_a_withheld_total_after_a_part_was_revised_tells_something():
     assert bounds(known.check([small(week=0), small(weeks=2)])) == [("", 1, 3), ("", 1, 3), ("", 2, 4)]
 
 
+def test_one_agreement_does_not_show_what_another_withholds():
+    known = Ledger([[small()]])
+    assert bounds(known.check([cell(3)])) == [("", 3, 3)]
+    assert known.check([cell(5)]) == []
+    assert known.check([cell(0)]) == []
+    assert bounds(Ledger([[cell(None, withheld="below-10")]]).check([small()])) == [("", 1, 4)]
+
+
+def test_to_withhold_more_than_is_known_tells_nothing():
+    assert Ledger([[small()]]).check([cell(None, withheld="below-10")]) == []
+    assert Ledger([[cell(3)]]).check([small()]) == []
+
+
 def test_figures_that_contradict_wait_until_they_are_revised_together():
     known = Ledger([[small(week=0), large(week=1), cell(9, week=2), cell(30, weeks=3)]])
     assert [breach.reason for breach in known.check([cell(29, week=2)])] == ["contradiction"]

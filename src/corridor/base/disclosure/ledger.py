@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal
 
 from corridor.base.disclosure.cells import Cell, stratum_labels
-from corridor.base.disclosure.feasible import Statement, TooManyAtoms, narrowed
+from corridor.base.disclosure.feasible import Statement, TooManyAtoms, narrowed, said_range
 from corridor.base.disclosure.overlap import Figure, FigureIndex, components
 
 __all__ = ["Breach", "Ledger", "Scope"]
@@ -109,7 +109,8 @@ class Ledger:
             return []
         breaches: list[Breach] = []
         for component in components(news, (self._index, FigureIndex(news))):
-            if len(component) > 1 and any(figure in withheld or figure in self._withheld for figure in component):
+            is_at_risk = any(figure in withheld or figure in self._withheld for figure in component)
+            if is_at_risk and (len(component) > 1 or self._says_more(news[component[0]])):
                 breaches += self._judge(component, news)
         return breaches
 
@@ -159,11 +160,34 @@ class Ledger:
 
         To say again that a total stands, when a part of it was revised, is to say that it holds of the new parts.
         """
-        last = {cell.figure: cell for cell in cells}
+        last = {cell.figure: self._told(cell) for cell in cells}
         changed = [cell for cell in last.values() if not self.knows(cell)]
         fresh = FigureIndex(cell.figure for cell in changed)
         again = [cell for cell in last.values() if cell.figure not in fresh and self._is_overtaken(cell.figure, fresh)]
         return [*changed, *again]
+
+    def _told(self, cell: Cell) -> Cell:
+        """Return the cell that is known already where this one withholds by a wider rule what was withheld before.
+
+        That happens when two agreements withhold one figure by different rules: the wider one tells nothing.
+        """
+        known = self._history.get(cell.figure)
+        if known is None or cell.value is not None or known[-1].cell.value is not None:
+            return cell
+        said = self._range(known[-1].cell)
+        offered = self._range(cell)
+        return known[-1].cell if offered[0] <= said[0] and said[1] <= offered[1] else cell
+
+    def _says_more(self, cell: Cell) -> bool:
+        """Say whether a cell that stands alone narrows what was withheld of its own figure, instead of revising it."""
+        known = self._history.get(cell.figure)
+        if known is None or known[-1].cell.value is not None:
+            return False
+        said, offered = self._range(known[-1].cell), self._range(cell)
+        return max(said[0], offered[0]) <= min(said[1], offered[1])
+
+    def _range(self, cell: Cell) -> tuple[float, float]:
+        return said_range(cell, default_limit=self._default_limit)
 
     def _is_overtaken(self, figure: Figure, fresh: FigureIndex) -> bool:
         said = self._history[figure][-1].moment
