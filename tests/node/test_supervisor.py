@@ -45,7 +45,8 @@ def test_second_server_on_one_home_is_refused_and_names_the_first(sqlite_home: H
         assert "error [already-served]" in upgrade.stderr
     finally:
         first.send_signal(signal.SIGTERM)
-        assert first.wait(60) == 0
+        first.communicate(timeout=60)
+    assert first.returncode == 0
     assert sqlite_home.run("node", "upgrade").returncode == 0
 
 

@@ -59,7 +59,7 @@ def page(permission: str = ACT, *, methods: tuple[str, ...] = ("GET",)) -> Calla
 
     def declare(view: View[P]) -> View[P]:
         @functools.wraps(view)
-        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.method not in allowed:
                 return HttpResponseNotAllowed(sorted(allowed))
             person = request.user
@@ -89,7 +89,7 @@ def reauthenticated(view: View[P]) -> View[P]:
     """Ask for the password again when it was last given more than ten minutes ago; stands below `page`."""
 
     @functools.wraps(view)
-    def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if is_reauthenticated(request):
             return view(request, *args, **kwargs)
         return to_page(request, "accounts:reauthenticate")

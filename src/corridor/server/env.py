@@ -208,8 +208,8 @@ def _from_text(setting: Setting, text: str) -> Any:
 
 
 def _from_toml(setting: Setting, value: Any) -> Any:
-    expected: type = {"flag": bool, "list": list}.get(setting.kind, str)
-    if not isinstance(value, expected):
+    fits = isinstance(value, {"flag": bool, "list": list}.get(setting.kind, str))
+    if not fits:
         raise BadSetting(f"{SETTINGS_FILE}: {setting.name} is {value!r}; it takes a {setting.kind}.")
     if setting.kind == "list":
         return tuple(str(each) for each in value)
