@@ -24,8 +24,8 @@ class CrossingFilterForm(forms.Form):
     channel = forms.ChoiceField(label=_("Channel"), required=False)
     direction = forms.ChoiceField(label=_("Direction"), required=False, choices=[("", _("both")), *DIRECTIONS.items()])
     status = forms.ChoiceField(label=_("Status"), required=False, choices=[("", _("any")), *STATUSES.items()])
-    since_on = forms.DateField(label=_("From"), required=False, widget=forms.DateInput({"type": "date"}))
-    until_on = forms.DateField(label=_("To"), required=False, widget=forms.DateInput({"type": "date"}))
+    since_on = forms.DateField(label=_("From the day"), required=False, widget=forms.DateInput({"type": "date"}))
+    until_on = forms.DateField(label=_("To the day"), required=False, widget=forms.DateInput({"type": "date"}))
     before = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     def __init__(

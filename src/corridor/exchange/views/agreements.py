@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ from corridor.exchange.rules.agreement import Channel, ClauseChange, Kind, State
 from corridor.exchange.services import agreement_acts as acts
 
 SEE, SIGN = "exchange.see_agreements", "exchange.sign_agreement"
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 _TONES: Mapping[State, str] = {
     State.IN_FORCE: "accent",
@@ -293,4 +296,6 @@ def _value(value: Any, language: str) -> list[str]:
         **texts.PERIODS,
         **{each.value: text for each, text in texts.CLASSES.items()},
     }
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return [f"{value[:10]} {value[11:16]} UTC"]
     return [str(words[value]) if isinstance(value, str) and value in words else str(value)]

@@ -25,6 +25,8 @@ from corridor.exchange.forms import CrossingFilterForm
 from corridor.exchange.queries import CrossingDetail, CrossingView, NoSuchCrossing, texts
 from corridor.exchange.queries import agreements as agreement_queries
 from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.rules.classes import DataClass
+from corridor.exchange.rules.jurisdictions import Jurisdiction, Verified
 from corridor.exchange.services import outbox, proofs
 
 SEE = "exchange.see_crossings"
@@ -96,6 +98,7 @@ def crossing_page(request: PersonRequest, crossing_id: int) -> HttpResponse:
         "header": _header(detail.token),
         "receipt": _payload(detail.receipt),
         "agreement": _agreement(request, detail.view.agreement),
+        "data_class": texts.CLASSES[DataClass(detail.view.data_class)],
         "may_retry": detail.view.status == "undeliverable" and may(request.user, "exchange.retry"),
         "now": utcnow(),
     }
@@ -151,10 +154,25 @@ def counter_list(request: PersonRequest) -> HttpResponse:
     now = utcnow()
     context = {
         "counters": agreement_queries.counters(request.user, now=now),
-        "law": agreement_queries.known_law(request.user),
+        "law": [_law(jurisdiction) for jurisdiction in agreement_queries.known_law(request.user)],
         "year": now.year,
     }
     return render(request, "exchange/counters.html", context)
+
+
+_KNOWN = {
+    Verified.TEXT: "Read in the text",
+    Verified.SECONDARY: "From a secondary source",
+    Verified.NOT_VERIFIED: "Not verified",
+}
+
+
+def _law(law: Jurisdiction) -> dict[str, Any]:
+    """Return the rules of a country with the instrument that each cites; they stand in English, as they were read."""
+    return {
+        "law": law,
+        "rules": [(rule, law.instrument(rule.instrument), _KNOWN[rule.verified]) for rule in law.rules],
+    }
 
 
 def _form(request: PersonRequest) -> CrossingFilterForm:
