@@ -13,7 +13,7 @@ from corridor.accounts.roles import require
 from corridor.web import chart_render, chart_store
 from corridor.web.chart_render import Width
 from corridor.web.chart_store import ChartRecord, NoSuchChart
-from corridor.web.chart_theme import THEMES, Theme, number_locale, time_locale
+from corridor.web.chart_theme import COLOURS, THEMES, Theme, number_locale, time_locale
 from corridor.web.shell import is_simulated
 from corridor.web.tables import Table
 
@@ -207,5 +207,7 @@ def _render(record: ChartRecord, *, theme: Theme, width: Width, form: str) -> by
             "times": time_locale(record.language),
         }
         return json.dumps(live, ensure_ascii=False, separators=(",", ":")).encode()
+    if form == "png":  # a report may lie on any ground; the picture brings its own
+        vega["background"] = COLOURS[theme]["paper"]
     svg = chart_render.to_svg(vega, theme=theme, language=record.language)
     return svg.encode() if form == "svg" else chart_render.to_png(svg)

@@ -19,7 +19,8 @@ BYTE_ORDER_MARK = "\ufeff"
 def quoted(value: object) -> str:
     """Return a value as the text of a CSV cell that no spreadsheet takes for a formula.
 
-    A text that begins with ``=``, ``+``, ``-``, ``@``, tab, carriage return or line feed gets an apostrophe in front.
+    A text that begins, after any spaces, with ``=``, ``+``, ``-``, ``@``, tab, carriage return or line feed gets an
+    apostrophe in front.
     Numbers are numbers and stay as they are. None is an empty cell.
 
     Notes
@@ -33,7 +34,8 @@ def quoted(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     text = str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) or text.lstrip().startswith(FORMULA_STARTS) else text
+    starts = (text.lstrip(" "), text.lstrip())
+    return f"'{text}" if any(start.startswith(FORMULA_STARTS) for start in starts) else text
 
 
 def csv_bytes(table: Table, *, simulated: str = "") -> bytes:
