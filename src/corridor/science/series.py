@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +44,11 @@ class UnknownMethod(WrongUsage):
     code: ClassVar[str] = "unknown-method"
 
 
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Return `values` contiguous and writable: each other kind of array would have its kernel compiled once more."""
+    return np.require(values, requirements=["C", "W"])
+
+
 def counts_by_epoch(counts: ArrayLike) -> NDArray[np.float64]:
     """Return `counts`, shape (time,) or (time, series), as a contiguous float array of shape (time, series).
 
@@ -52,7 +57,7 @@ def counts_by_epoch(counts: ArrayLike) -> NDArray[np.float64]:
     BadCounts
         If a count is negative, infinite or not whole. The message names epoch and series by index.
     """
-    table = np.ascontiguousarray(counts, dtype=np.float64)
+    table = _plain(np.asarray(counts, dtype=np.float64))
     if table.ndim == 1:
         table = table[:, np.newaxis]
     if table.ndim != 2 or table.shape[0] == 0:
@@ -76,7 +81,7 @@ def _refuse_counts(table: NDArray[np.float64]) -> None:
 
 def counts_by_series(counts: ArrayLike) -> NDArray[np.float64]:
     """Return `counts` as `counts_by_epoch` does, but of shape (series, time)."""
-    return np.ascontiguousarray(counts_by_epoch(counts).T)
+    return _plain(counts_by_epoch(counts).T)
 
 
 def like_counts(values: ArrayLike | None, *, shape: tuple[int, int], name: str) -> NDArray[np.float64] | None:
@@ -92,11 +97,11 @@ def like_counts(values: ArrayLike | None, *, shape: tuple[int, int], name: str) 
     given = np.asarray(values, dtype=np.float64)
     series, epochs = shape
     if given.ndim == 2 and given.shape == (epochs, series):
-        return np.ascontiguousarray(given.T)
+        return _plain(given.T)
     if given.ndim == 1 and given.shape == (epochs,) and series == 1:
-        return np.ascontiguousarray(given[np.newaxis, :])
+        return _plain(given[np.newaxis, :])
     if given.ndim <= 1 and given.size in (1, series):
-        return np.ascontiguousarray(np.broadcast_to(given.reshape(-1, 1), shape))
+        return _plain(np.broadcast_to(given.reshape(-1, 1), shape))
     raise BadCounts(f"{name} has shape {given.shape}; expected ({series},) or ({epochs}, {series}).")
 
 
@@ -116,7 +121,7 @@ def mask_like_counts(values: ArrayLike | None, *, shape: tuple[int, int]) -> NDA
         given = given[:, np.newaxis]
     if given.shape not in {(epochs, series), (epochs, 1)}:
         raise BadCounts(f"exclude has shape {given.shape}; expected ({epochs},) or ({epochs}, {series}).")
-    return np.ascontiguousarray(np.broadcast_to(given.T, shape))
+    return _plain(np.broadcast_to(given.T, shape))
 
 
 def days_of(dates: Dates | None, *, epochs: int) -> NDArray[np.datetime64] | None:
