@@ -346,6 +346,27 @@ class Corridor:
                     if one is not other:
                         one.pin(other)
 
+    @classmethod
+    def reopened(
+        cls,
+        folder: Path,
+        ids: Iterable[str] = ("cn.cdc", "pk.nih"),
+        *,
+        database: Callable[[str, Path], Any] | None = None,
+        now: datetime = START,
+    ) -> Corridor:
+        """Return the corridor that another process made in `folder` and left there."""
+        register_test_messages()
+        corridor = cls.__new__(cls)
+        corridor.ids, corridor.now, corridor.simulated, corridor.one_person = tuple(ids), now, True, False
+        corridor.active, corridor.wire = [], MemoryWire(corridor)
+        corridor.nodes = {}
+        for node_id in corridor.ids:
+            home = folder / node_id.replace(".", "-")
+            wrapper = database(node_id, home) if database else sqlite_wrapper(home / env.DATABASE_FILE)
+            corridor.nodes[node_id] = Node(corridor, node_id, home=home, wrapper=wrapper)
+        return corridor
+
     def __getitem__(self, node_id: str) -> Node:
         return self.nodes[node_id]
 

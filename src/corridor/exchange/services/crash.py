@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-_WANTED = os.environ.get("CORRIDOR_TEST_CRASH", "")
+_wanted = os.environ.get("CORRIDOR_TEST_CRASH", "")
 """``name`` or ``name:count``: die when the point is passed for the count-th time. Empty outside tests."""
 
 _passed: dict[str, int] = {}
 
 
+def arm(name: str, count: int) -> None:
+    """Ask this process to die when the point `name` is passed for the count-th time from now; for tests alone."""
+    global _wanted  # noqa: PLW0603  # the one switch of this module
+    _wanted = f"{name}:{count}" if name else ""
+    _passed.clear()
+
+
 def crash_point(name: str) -> None:
-    """Do nothing, unless the environment asked this process to die here without any clean-up."""
-    if not _WANTED:
+    """Do nothing, unless a test asked this process to die here without any clean-up."""
+    if not _wanted:
         return
-    wanted, _, count = _WANTED.partition(":")
+    wanted, _, count = _wanted.partition(":")
     if wanted != name:
         return
     _passed[name] = _passed.get(name, 0) + 1
     if _passed[name] >= int(count or 1):
-        report = os.environ.get("CORRIDOR_TEST_CRASH_REPORT")
-        if report:
-            Path(report).write_text(name)
         os._exit(86)
