@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from corridor.accounts.actors import System
 from corridor.accounts.roles import NotPermitted
 from corridor.accounts.services import add_person
+from corridor.jobs import registry
 from corridor.web import chart_render, chart_store, chart_theme, charts, exports, formats, maps, navigation
 from corridor.web.tables import Cell, Column, Table
 from corridor.web.templatetags import corridor_web
@@ -413,6 +414,29 @@ def test_picture_may_run_nothing(kept, client):
 def test_prerendering_makes_what_a_page_asks_for(kept):
     assert charts.prerender(kept.digest) == 6
     assert chart_store.rendering(kept.digest, "dark.narrow.svg") is not None
+
+
+class Beats:
+    """Stands in for the job that a task works on, and counts its reports."""
+
+    id = 1
+    attempt = 1
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[int, int]] = []
+
+    def heartbeat(self, done: int, of: int) -> None:
+        self.reports.append((done, of))
+
+
+def test_jobs_render_pictures_ahead_and_sweep_old_ones(kept):
+    job = Beats()
+
+    registry.task_of("web.render_chart").run(arguments={"digest": kept.digest}, now=NOW, job=job)
+    registry.task_of("web.sweep_charts").run(arguments={}, now=datetime.now(UTC) + timedelta(days=40), job=job)
+
+    assert job.reports == [(6, 6), (7, 7)]
+    assert any(each.kind == "web.sweep_charts" for each in registry.recurrences())
 
 
 # Maps
