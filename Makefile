@@ -7,7 +7,7 @@ WARM := $(VENV)/.warm
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup demo test test-postgres check bench docs messages clean
+.PHONY: help setup demo test test-postgres check bench docs reference messages clean
 
 help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
@@ -59,7 +59,7 @@ check: $(STAMP)
 bench: $(WARM)
 	$(BIN)/python -m bench $(ARGS)
 
-docs: $(STAMP)
+docs reference: $(STAMP)
 	$(BIN)/python tools/reference.py
 
 messages: $(STAMP)

@@ -122,7 +122,7 @@ def test_every_setting_stands_on_the_reference_page_with_its_help() -> None:
 
 
 def test_every_variable_that_the_code_reads_is_a_setting() -> None:
-    known = {setting.variable for setting in env.SETTINGS} | {"CORRIDOR_TEST_DATABASE"}
+    known = {setting.variable for setting in env.SETTINGS}
     found = {
         (path.name, variable)
         for path in (ROOT / "src").rglob("*.py")
@@ -137,7 +137,8 @@ def test_off_loopback_cookies_are_bound_to_the_host_and_named_per_node(tmp_path:
     environ = home_with(tmp_path, 'id = "pk.nih"\nurl = "https://node.example.org"\n')
     code = (
         "from django.conf import settings as s;"
-        "print(s.SESSION_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.SECURE_HSTS_SECONDS > 0, 'node.example.org' in s.ALLOWED_HOSTS)"
+        "print(s.SESSION_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.SECURE_HSTS_SECONDS > 0);"
+        "print('node.example.org' in s.ALLOWED_HOSTS)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

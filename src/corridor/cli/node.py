@@ -72,7 +72,7 @@ def _announced() -> Iterator[click.Command]:
     packages = [config.name for config in apps.get_app_configs() if config.name.startswith("corridor.")]
     for package in [*packages, "corridor.server", "corridor.demo"]:
         if find_spec(package) is not None and find_spec(f"{package}.commands") is not None:
-            yield from getattr(import_module(f"{package}.commands"), "COMMANDS", ())
+            yield from import_module(f"{package}.commands").COMMANDS
 
 
 def _merge(found: dict[str, click.Command], command: click.Command) -> None:

@@ -15,8 +15,8 @@ from django.db import connection
 from corridor.accounts.actors import System
 from corridor.accounts.services import add_person, one_time_password
 from corridor.base.clock import utcnow
+from corridor.exchange.services.founding import found_node
 from corridor.server import env, homes
-from corridor.server.founding import found
 from corridor.server.supervisor import Child, Supervisor, check_port, child_command
 
 
@@ -54,14 +54,13 @@ def init(node_id: str, name: str, country: str, url: str, administrator: str, **
     migrate()
     password = one_time_password()
     add_person(administrator, roles=["administrator"], actor=System("init"), now=now, password=password)
-    recovery = found(home, actor=System("init"), now=now)
+    recovery = found_node(home, actor=System("init"), now=now)
     click.echo(
         f"The home of {node_id} is {home}; its secret is {settings.CORRIDOR_SECRET_FILE} "
         "(keep a copy apart from backups)."
     )
     click.echo(f"First administrator: {administrator}   one-time password: {password}   (shown this once)")
-    if recovery:
-        click.echo(f"Recovery key: {recovery}   (shown this once; keep it on paper, away from this machine)")
+    click.echo(f"Recovery key: {recovery}   (shown this once; keep it on paper, away from this machine)")
     click.echo(f"Next: corridor node serve --home {home}")
 
 

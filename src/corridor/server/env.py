@@ -114,6 +114,14 @@ SETTINGS: tuple[Setting, ...] = (
         "CORRIDOR_BEHIND_PROXY",
     ),
     Setting(
+        "test_crash",
+        "text",
+        None,
+        "For the project's own tests: name:count of a point at which a process dies, as in a power cut.",
+        "CORRIDOR_TEST_CRASH",
+        False,
+    ),
+    Setting(
         "fonts", "path", None, "A folder with fonts for rendered charts, besides those of the system.", "CORRIDOR_FONTS"
     ),
     Setting(

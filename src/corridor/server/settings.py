@@ -3,7 +3,6 @@
 import hashlib
 import os
 import secrets
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,22 +37,6 @@ SECRET_KEY = _secret_key(CORRIDOR_SECRET_FILE)
 DEBUG = False
 ALLOWED_HOSTS = sorted({"localhost", "127.0.0.1", "[::1]", _host, *_values["allowed_hosts"]})
 
-_APPS = (
-    "corridor.accounts",
-    "corridor.jobs",
-    "corridor.exchange",
-    "corridor.web",
-    "corridor.pillars.surveillance",
-)
-
-
-def _is_built(app: str) -> bool:
-    try:
-        return find_spec(f"{app}.apps") is not None
-    except ModuleNotFoundError:
-        return False
-
-
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
@@ -61,7 +44,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
-    *(app for app in _APPS if _is_built(app)),
+    "corridor.accounts",
+    "corridor.jobs",
+    "corridor.exchange",
+    "corridor.web",
+    "corridor.pillars.surveillance",
 ]
 
 MIDDLEWARE = [
@@ -94,11 +81,6 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                *(
-                    ["corridor.web.context.shell"]
-                    if _is_built("corridor.web") and find_spec("corridor.web.context")
-                    else []
-                ),
             ],
         },
     },
