@@ -121,6 +121,20 @@ def test_from_judges_every_epoch_since(counts, tmp_path):
         assert sorted(set(pl.read_csv(tmp_path / "alarms.csv")["date"])) == ["2020-12-14", "2020-12-21"]
 
 
+def test_months_are_told_by_their_dates(tmp_path):
+    days = pl.date_range(pl.date(2014, 1, 1), pl.date(2020, 12, 1), "1mo", eager=True)
+    counts = np.random.default_rng(5).poisson(30, days.len())
+    pl.DataFrame({"date": days, "observed": counts}).write_csv(tmp_path / "months.csv")
+    options = ["--option", "half_window=1", "--option", "periods=1", "--option", "past_weeks_excluded=2"]
+
+    told = _run("detect", tmp_path / "months.csv", *options, "--out", tmp_path / "told.csv")
+    _run("detect", tmp_path / "months.csv", *options, "--frequency", 12, "--out", tmp_path / "named.csv")
+
+    assert told[0] == 0
+    assert pl.read_csv(tmp_path / "told.csv")["method"].to_list() == ["farrington-flexible"]
+    assert (tmp_path / "told.csv").read_text() == (tmp_path / "named.csv").read_text()
+
+
 def test_an_excluded_outbreak_and_an_offset_are_columns(tmp_path):
     sick = _table(regions=("north",)).with_columns(
         outbreak=(pl.int_range(pl.len()) >= WEEKS - 54) & (pl.int_range(pl.len()) < WEEKS - 44), sites=pl.lit(10)

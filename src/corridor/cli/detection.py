@@ -55,10 +55,8 @@ Example:
 )
 @click.option(
     "--frequency",
-    default=52,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="Epochs a year: 52 for weeks, 12 for months.",
+    help="Epochs a year: 12 for months, 52 for weeks. Told by the dates; 52 where there are none.",
 )
 @click.option(
     "--last", type=click.IntRange(min=1), metavar="N", help="Judge the last N epochs (default: the last one)."
@@ -81,7 +79,7 @@ def detect(
     *,
     method: str,
     options: tuple[str, ...],
-    frequency: int,
+    frequency: int | None,
     last: int | None,
     since: str | None,
     offset: str | None,
@@ -112,7 +110,7 @@ def detect(
             table.observed,
             method=method,
             dates=table.dates,
-            frequency=frequency,
+            frequency=frequency or _frequency_of(table),
             population=table.columns[offset] if offset else None,
             exclude=table.columns[exclude] > 0 if exclude else None,
             evaluate=_evaluated(table, last, since),
@@ -165,6 +163,14 @@ def _converted(name: str, text: str, default: object) -> object:
             "yes or no" if isinstance(default, bool) else "a whole number" if isinstance(default, int) else "a number"
         )
         raise BadOptionValue(f"--option {name}={text!r}: expected {kind}, such as {default}.") from fault
+
+
+def _frequency_of(table: "Counts") -> int:
+    """Return 12 for a table of months, 52 for any other."""
+    if table.dates is None or table.dates.size < 2:
+        return 52
+    shortest = min((table.dates[1:] - table.dates[:-1]).astype(int).tolist())
+    return 12 if 28 <= shortest <= 31 else 52
 
 
 def _evaluated(table: "Counts", last: int | None, since: str | None) -> list[int]:

@@ -4,6 +4,9 @@ The negative binomial is written by its mean m and its variance phi m (phi > 1):
 1 / phi. Probabilities follow Loader (2000), "Fast and accurate computation of binomial probabilities"; tails follow the
 continued fraction of the incomplete beta function and the series of the incomplete gamma function (DLMF 8.17.22 and
 8.7.1).
+
+numba's cache of a kernel does not notice a change in a function that it calls from another
+module: after a change here, touch the kernels that call it, or remove ``__pycache__``.
 """
 # mypy: disable-error-code="no-untyped-def"
 # (numba infers the types of compiled functions; annotations would promise what nothing checks)
