@@ -183,7 +183,7 @@ def _results(series: SeriesTable, alarms: Alarms, *, fixed_value: int | None) ->
 
 def _with_fixed_value(frame: pl.DataFrame, fixed_value: int) -> pl.DataFrame:
     """Return the results with an alarm wherever a place of its own, not a whole country, reaches the fixed value."""
-    reached = (pl.col("observed") >= fixed_value) & pl.col("place").str.contains("-", literal=True)
+    reached = (pl.col("observed") >= fixed_value) & ~_is_country()
     is_fixed = reached & ~pl.col("alarm").fill_null(value=False)
     return frame.with_columns(
         pl.when(is_fixed).then(pl.lit(value=True)).otherwise(pl.col("alarm")).alias("alarm"),
@@ -192,15 +192,25 @@ def _with_fixed_value(frame: pl.DataFrame, fixed_value: int) -> pl.DataFrame:
     )
 
 
+def _is_country() -> pl.Expr:
+    return ~pl.col("place").str.contains("-", literal=True)
+
+
 def _new_signals(
     results: pl.DataFrame, *, code: str, period: str, last: date, actor: Actor, now: datetime
 ) -> list[NewSignal]:
-    """Return the exceedances of the last periods that the rules let become signals, at most one a place."""
+    """Return the exceedances of the last periods that the rules let become signals, at most one a place.
+
+    A country is signalled for a period only where none of its places exceeds its own limit: a rise that is spread thin.
+    """
     past = past_signals(actor=actor, disease=code, period=period)
     earliest = last - timedelta(days=(RAISED[period] - 1) * (7 if period == "week" else 1))
     recent = results.filter(pl.col("alarm") & (pl.col("start_on") >= earliest)).sort("start_on", descending=True)
+    local = set(recent.filter(~_is_country()).select("start_on", pl.col("place").str.head(2)).iter_rows())
     raised = []
     for row in recent.unique("place", keep="first", maintain_order=True).iter_rows(named=True):
+        if "-" not in row["place"] and (row["start_on"], row["place"]) in local:
+            continue
         excess = row["observed"] - (row["expected"] or 0.0)
         if not is_raised(start_on=row["start_on"], excess=excess, now=now, past=past.get(row["place"], [])):
             continue
