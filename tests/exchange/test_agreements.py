@@ -280,8 +280,8 @@ def test_what_has_ended_cannot_be_amended(corridor: Corridor) -> None:
     corridor.advance(days=3)
     node = corridor["pk.nih"]
 
+    source = corridor.source(supersedes=old)
     with node, pytest.raises(acts.NotAmendable):
-        source = corridor.source(supersedes=old)
         acts.draft_agreement(source, texts={"en": b"t"}, actor=node.person(), now=node.now)
 
 

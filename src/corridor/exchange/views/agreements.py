@@ -178,7 +178,7 @@ def agreement_act(request: PersonRequest, hash_: str, name: str) -> HttpResponse
         raise Http404
     context = _context(request, hash_)
     view: AgreementView = context["view"]
-    form = ConfirmForm(request.POST or None)
+    form = ConfirmForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             result = act.run(view.hash, actor=request.user, now=utcnow())

@@ -48,8 +48,9 @@ def partner_page(request: PersonRequest, node_id: str) -> HttpResponse:
 @reauthenticated
 def partner_add(request: PersonRequest) -> HttpResponse:
     """Pin a partner: its card, and the fingerprint told by another way."""
-    form = AddPartnerForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    is_sent = request.method == "POST"
+    form = AddPartnerForm(request.POST, request.FILES) if is_sent else AddPartnerForm()
+    if is_sent and form.is_valid():
         try:
             outcome = services.ask_to_pin(
                 form.cleaned_data["card"],
