@@ -1,9 +1,10 @@
-"""Envelopes received end to end, one core, batches of 100, SQLite with full sync, beside one signed message per request and commit.
+"""Envelopes received end to end in batches of 100, one core, SQLite with full sync, beside one message per commit.
 
-Ours is the whole path of `exchange.services.rounds.answer` between the bytes of a signed HTTP request and those of the signed reply: verify
-request and envelopes, gate, inbox, handler, log, checkpoint, full-sync commit, one signed receipt for each envelope. The peer is what one
-would write instead without a batch: for each message a JWS verified by joserfc, a Django savepoint with two ORM inserts, a full-sync
-commit and a signed JWS in reply; no agreement, no gate, no log tree. X-Road's security server is not to be had here: not measured.
+Ours is the whole path of `exchange.services.rounds.answer` between the bytes of a signed HTTP request and those of
+the signed reply: verify request and envelopes, gate, inbox, handler, log, checkpoint, full-sync commit, one signed
+receipt for each envelope. The peer is what one would write instead without a batch: for each message a JWS verified
+by joserfc, a Django savepoint with two ORM inserts, a full-sync commit and a signed JWS in reply; no agreement, no
+gate, no log tree. X-Road's security server is not to be had here: not measured.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def rows(*, number: int = ENVELOPES) -> list[dict[str, Any]]:
         {
             "what": "envelopes received end to end, one core, batches of 100, SQLite with full sync",
             "ours": f"{ours:,.0f} a second ({number / cpu:,.0f} a second of CPU)",
-            "peer": f"{theirs:,.0f} a second ({PEER_MESSAGES / peer_cpu:,.0f} of CPU; one JWS, one commit each); X-Road: not measured",
+            "peer": (
+                f"{theirs:,.0f} a second ({PEER_MESSAGES / peer_cpu:,.0f} of CPU; one JWS, one commit each); "
+                "X-Road: not measured"
+            ),
             "ratio": f"{ours / theirs:,.1f} times",
             "at_least": "1,000 a second",
             "aim": "2,500 a second",

@@ -1,7 +1,7 @@
 """Kill real processes at named points and at random, and let an independent reader compare what both databases hold.
 
-Each life is a forked process that reopens two nodes from their files, sends, delivers, and dies without any clean-up. The reader
-shares no code with the exchange: it reads tables with plain SQL.
+Each life is a forked process that reopens two nodes from their files, sends, delivers, and dies without any clean-up.
+The reader shares no code with the exchange: it reads tables with plain SQL.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def live(place: Place, *, point: str, count: int, envelopes: int, life: int, is_
     if child == 0:
         try:
             _work(place, point=point, count=count, envelopes=envelopes, life=life, is_planted=is_planted)
-        except BaseException as fault:  # noqa: BLE001 - a life that fails tells so by its status, and how on stderr
+        except BaseException as fault:  # a life that fails tells so by its status, and how on stderr
             sys.stderr.write(f"life {life} failed: {fault!r}\n")
             os._exit(1)
         os._exit(0)
@@ -143,7 +143,7 @@ def _plant(corridor: Any) -> None:
 
 
 def reckon(place: Place, toll: Toll, *, verify: bool = True) -> Toll:
-    """Fill `toll` with what both databases hold, read by plain SQL, and with what a full recomputation of both logs finds."""
+    """Fill `toll` with what both databases hold, read by plain SQL, and with what recomputing both logs finds."""
     from corridor.accounts.actors import System
     from corridor.exchange.services import checkpoints
     from tests.exchange.nodes import Corridor

@@ -1,7 +1,8 @@
-"""Several nodes in one process: each its own home, database and people, joined by a wire in memory that a test may disturb.
+"""Several nodes in one process, each its own home, database and people, joined by a wire that a test may disturb.
 
-``with node:`` switches Django's default connection and the settings of the home to that node, so everything below sees one node as if it
-were alone. `Corridor` makes them, pins their cards, signs an agreement, and delivers until nothing moves any more.
+``with node:`` switches Django's default connection and the settings of the home to that node, so everything below
+sees one node as if it were alone. `Corridor` makes them, pins their cards, signs an agreement, and delivers until
+nothing moves any more.
 """
 
 from __future__ import annotations
@@ -254,7 +255,7 @@ class Node:
 
 @dataclass
 class MemoryWire:
-    """Carries rounds between the nodes of one process; a test cuts it, drops or doubles what passes, and reads along."""
+    """Carries rounds between nodes of one process; a test cuts it, drops or doubles what passes, and reads along."""
 
     corridor: Corridor
     cut: set[tuple[str, str]] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""Short form of the kill tests: every crash point in real processes, on both databases; the long form is `make soak`."""
+"""Short form of the kill tests: every crash point in real processes; the long form is `make soak`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Random histories of two and three nodes: whatever order of sending, losing, doubling and suspending, the invariants hold.
+"""Random histories of two and three nodes: in whatever order things are sent, lost and doubled, the invariants hold.
 
-I1 no acknowledged envelope is lost · I2 its effect happens once · I3 nothing crosses while the agreement is suspended at the receiver ·
-I4 the log is whole and peers' checkpoints agree with it · I5 in the end everything is delivered or visibly refused.
+I1 no acknowledged envelope is lost · I2 its effect happens once · I3 nothing crosses while the agreement is suspended
+at the receiver · I4 the log is whole and peers' checkpoints agree with it · I5 in the end everything is delivered or
+visibly refused.
 """
 
 from __future__ import annotations

@@ -22,5 +22,6 @@ def test_a_figure_takes_effect_once_and_is_receipted_on_both_sides(corridor: Cor
     (outbound,) = corridor["pk.nih"].crossings(schema="test.figure/1")
     (inbound,) = corridor["cn.cdc"].crossings(schema="test.figure/1")
     assert (outbound.status, inbound.status) == ("accepted", "accepted")
-    assert outbound.has_receipt and inbound.has_receipt
+    assert outbound.has_receipt
+    assert inbound.has_receipt
     assert outbound.token_hash == inbound.token_hash

@@ -1,4 +1,4 @@
-"""The described API that partners' nodes call: one signed round of envelopes, the card, and whether this node is well."""
+"""The described API that partners' nodes call: a signed round of envelopes, the card, whether this node is well."""
 
 from __future__ import annotations
 

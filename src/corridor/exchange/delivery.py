@@ -1,7 +1,8 @@
 """Deliver what waits to partners: the only room of the house that opens a connection.
 
-One thread per partner, so that a slow one delays nobody else. A partner that fails is left alone for a while that doubles, with
-jitter, up to an hour; as soon as it answers, or calls here, everything that waits for it goes, without new traffic.
+One thread per partner, so that a slow one delays nobody else. A partner that fails is left alone for a while that
+doubles, with jitter, up to an hour; as soon as it answers, or calls here, everything that waits for it goes, without
+new traffic.
 """
 
 from __future__ import annotations
@@ -99,9 +100,10 @@ class DeliveryReport:
 
 
 def wait_after(failures: int, *, draw: Callable[[], float] = random.random) -> timedelta:
-    """Return how long a partner is left alone after so many failures in a row: doubling, at most an hour, half of it jitter."""
+    """Return how long a partner is left alone after so many failures: doubling, at most an hour, half of it jitter."""
     whole = min(FIRST_WAIT * 2 ** min(failures, 20), LONGEST_WAIT)
-    return whole / 2 + whole / 2 * draw()
+    seconds = whole.total_seconds() / 2
+    return timedelta(seconds=seconds + seconds * draw())
 
 
 def deliver_once(*, now: datetime, wire: Wire | None = None) -> DeliveryReport:
@@ -264,7 +266,8 @@ class HttpWire:
             self._drop(partner)
             transport = httpx.HTTPTransport(verify=tls_context() if address.scheme == "https" else True, retries=0)
             backend = PinnedBackend(address, partners.transport_public_keys(partner))
-            transport._pool._network_backend = backend  # type: ignore[attr-defined]  # httpx offers no other way to connect to an address that was resolved and checked before
+            # httpx offers no other way to connect to an address that was resolved and checked before.
+            transport._pool._network_backend = backend
             self._clients[key] = httpx.Client(
                 transport=transport, timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
             )
@@ -303,8 +306,8 @@ def check_address(url: str) -> Address:
     Raises
     ------
     AddressRefused
-        If it has user info, a path, another scheme than https (http on loopback), or leads to an address that is not global and
-        not allowed by name.
+        If it has user info, a path, another scheme than https (http on loopback), or leads to an address that is not
+        global and not allowed by name.
     PartnerUnreachable
         If the name does not resolve.
     """
@@ -339,7 +342,7 @@ def _may_call(ip: str, host: str, *, scheme: str) -> bool:
 
 
 def _is_on_loopback() -> bool:
-    """A node that itself is called on loopback, as in the demonstration, may call its neighbours there."""
+    """Return whether this node is itself called on loopback; it may then call its neighbours there."""
     node = queries.own_node()
     host = urlsplit(node.url).hostname or "" if node else ""
     try:
@@ -349,7 +352,7 @@ def _is_on_loopback() -> bool:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Return a context for TLS 1.3 alone; trust comes from the pinned key, which `PinnedBackend` checks, not from authorities."""
+    """Return a context for TLS 1.3 alone; trust comes from the pinned key, which `PinnedBackend` checks."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
@@ -361,18 +364,25 @@ def tls_context() -> ssl.SSLContext:
 
 
 class PinnedBackend(httpcore.SyncBackend):
-    """Connects to the one address that was resolved and checked, and lets TLS pass only under the partner's pinned key."""
+    """Connects to the address that was resolved and checked, and lets TLS pass only under the partner's pinned key."""
 
     def __init__(self, address: Address, transport_keys: Iterable[bytes]) -> None:
         super().__init__()
         self._address = address
         self._keys = tuple(transport_keys)
 
-    def connect_tcp(self, host: str, port: int, **options: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
         """Connect to the checked address, whatever the name resolves to by now."""
         if (host, port) != (self._address.host, self._address.port):
             raise AddressRefused(f"a connection to {host} was asked for in place of {self._address.host}")
-        stream = super().connect_tcp(self._address.ip, port, **options)
+        stream = super().connect_tcp(self._address.ip, port, timeout, local_address, socket_options)
         return _PinnedStream(stream, self._keys)
 
 

@@ -1,8 +1,9 @@
-"""The keys of this node: files of the home, readable by their owner alone, wrapped by a secret that lies outside the home.
+"""The keys of this node: files of the home for their owner alone, wrapped by a secret that lies outside the home.
 
-``HOME/keys/NAME.json`` holds one wrapped private key each. The wrapping key is derived (scrypt) from the secret file, so that a copy of
-the home, or of the database and its backups, opens nothing. Keys of sealed bodies lie below ``HOME/keys/bodies`` in the same
-form; destroying such a file destroys the body, wherever copies of the ciphertext lie.
+``HOME/keys/NAME.json`` holds one wrapped private key each. The wrapping key is derived (scrypt) from the secret file,
+so that a copy of the home, or of the database and its backups, opens nothing. Keys of sealed bodies lie below
+``HOME/keys/bodies`` in the same form; destroying such a file destroys the body, wherever copies of the ciphertext
+lie.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def home() -> Path:
 
 
 def secret_path(folder: Path) -> Path:
-    """Return where the secret of `folder` lies: the setting ``CORRIDOR_SECRET_FILE``, else ``<home>.secret`` beside the home."""
+    """Return where the secret of `folder` lies: ``CORRIDOR_SECRET_FILE``, else ``<home>.secret`` beside the home."""
     named: Path | None = getattr(settings, "CORRIDOR_SECRET_FILE", None)
     return Path(named) if named is not None else folder.with_name(folder.name + ".secret")
 
@@ -76,7 +77,7 @@ def make_secret(path: Path) -> None:
 
 
 def create(folder: Path) -> tuple[NodeKeys, SigningKey]:
-    """Make the keys of a new node under `folder` and return them with the recovery key, which is not stored.
+    """Make the keys of a new node under `folder`; return them with the recovery key, which is not stored.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def create(folder: Path) -> tuple[NodeKeys, SigningKey]:
 
 
 def replace(folder: Path, name: str, key: SigningKey | SealingKey) -> None:
-    """Put a new key in the place of the one called `name`; the old file is kept as ``NAME.old.json``, for bodies sealed to it."""
+    """Put a new key in the place of the one called `name`; the old file is kept as ``NAME.old.json``."""
     current = folder / KEYS / f"{name}.json"
     current.replace(current.with_name(f"{name}.old.json"))
     _wrap(folder, name, key.private_bytes())
@@ -125,7 +126,7 @@ def open_keys(folder: Path) -> NodeKeys:
 
 
 def previous_transport_key(folder: Path) -> SigningKey | None:
-    """Return the transport key before the last rotation, by which partners know this node until they took the new card."""
+    """Return the transport key before the last rotation, by which partners know this node until they took the card."""
     if not (folder / KEYS / "transport.old.json").exists():
         return None
     return SigningKey.from_bytes(_unwrap(folder, "transport", file="transport.old"))

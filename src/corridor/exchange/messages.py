@@ -120,7 +120,8 @@ class Message(Part):
         Raises
         ------
         MalformedMessage
-            If `data` does not validate or is spelled otherwise than `to_bytes` does. Values are not repeated in the text.
+            If `data` does not validate or is spelled otherwise than `to_bytes` does. Values are not repeated in the
+            text.
         """
         try:
             message = cls.model_validate_json(data)
@@ -221,9 +222,10 @@ class ConsistencyProofNotice(Message):
 
 
 class RestoreNotice(Message):
-    """The sender came back from a backup and opened a new epoch; per tree the last checkpoint it has and the one lost.
+    """The sender came back from a backup and opened a new epoch.
 
-    `origins`, `restored` and `lost` run in parallel; a checkpoint is signed bytes in base64url, empty where there is none.
+    `origins`, `restored` and `lost` run in parallel, one tree each: its last checkpoint, and the one that was lost; a
+    checkpoint is signed bytes in base64url, empty where there is none.
     """
 
     schema_name: ClassVar[str] = "exchange.restore"
@@ -234,7 +236,7 @@ class RestoreNotice(Message):
 
 
 class ReturnedCrossing(Message):
-    """An envelope of the recipient's own that it lost with its backup, and the receipt that the sender had given for it."""
+    """An envelope of the recipient's own that it lost, and the receipt that the sender had given for it."""
 
     schema_name: ClassVar[str] = "exchange.returned"
     token: _Text

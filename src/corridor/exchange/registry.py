@@ -18,7 +18,8 @@ class ChannelView:
         Hash of the agreement's version.
     title : str
     channel : dict
-        The channel as it stands in the document (id, clause, from, to, message, data_class, disclosure, caps, acceptance …).
+        The channel as it stands in the document (id, clause, from, to, message, data_class, disclosure, caps,
+        acceptance …).
     partners : tuple of str
         The nodes to which this node may send on it.
     """
@@ -61,7 +62,8 @@ class Received:
 class Handler(Protocol):
     """Takes a batch of messages of one type from one partner; may send in the same transaction."""
 
-    def __call__(self, batch: Sequence[Received], /, *, actor: Any, now: datetime) -> None: ...
+    def __call__(self, batch: Sequence[Received], /, *, actor: Any, now: datetime) -> None:
+        """Take the batch; raise `Refused` to refuse an envelope that came alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from corridor.accounts.actors import System
-from corridor.jobs.registry import JobContext, task
 from corridor.exchange.services import agreements, checkpoints, rounds
+from corridor.jobs.registry import JobContext, task
 
 HOURLY = "exchange.hourly"
 
@@ -16,7 +17,7 @@ HOURLY = "exchange.hourly"
 def hourly(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None:
     """Recompute every tree, write the daily root of the audit trail, give up what is seven days old."""
     del arguments
-    steps = (
+    steps: tuple[Callable[[], object], ...] = (
         lambda: checkpoints.verify_log(actor=System("hourly"), now=now),
         lambda: checkpoints.write_audit_roots(actor=System("hourly"), now=now),
         lambda: rounds.bury_old(now=now),

@@ -37,7 +37,7 @@ def crossings(
     status: str | None,
     schema: str,
     limit: int,
-    as_json: bool,  # noqa: FBT001  # click passes options by position
+    as_json: bool,
 ) -> None:
     """List what crossed or was refused, newest first.
 
@@ -58,7 +58,8 @@ def crossings(
         late = "  unreceipted for 24 h" if view.is_unreceipted(now) else ""
         reason = f" ({view.reason})" if view.reason else ""
         click.echo(
-            f"{view.recorded_at:%Y-%m-%d %H:%M} {view.envelope_id} {other:24} {view.schema:36} {view.status}{reason}{late}"
+            f"{view.recorded_at:%Y-%m-%d %H:%M} {view.envelope_id} {other:24} "
+            f"{view.schema:36} {view.status}{reason}{late}"
         )
     if not views:
         click.echo("Nothing crossed that fits.")
@@ -97,12 +98,12 @@ def retry(number: int) -> None:
 
 @click.group("log")
 def log() -> None:
-    """The tamper-evident log of this node."""
+    """Verify the tamper-evident log of this node, and prove what stands in it."""
 
 
 @log.command("verify")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def verify(as_json: bool) -> None:  # noqa: FBT001  # click passes options by position
+def verify(as_json: bool) -> None:
     """Recompute every tree from its leaves and compare it with what was signed.
 
     Example: corridor log verify
@@ -131,4 +132,4 @@ def prove(envelope_id: str) -> None:
     Example: corridor log prove 0197c1… > evidence.json
     """
     now = utcnow()
-    click.get_binary_stream("stdout").write(proofs.prove(envelope_id, actor=acting_person(now), now=now))
+    click.echo(proofs.prove(envelope_id, actor=acting_person(now), now=now), nl=False)

@@ -21,7 +21,7 @@ def node() -> None:
 
 @node.command("card")
 @click.option("--fingerprint", "only_fingerprint", is_flag=True, help="Print the fingerprint alone.")
-def card(only_fingerprint: bool) -> None:  # noqa: FBT001  # click passes options by position
+def card(only_fingerprint: bool) -> None:
     """Print the card file that partners pin; tell them the fingerprint by another way.
 
     Example: corridor node card > card.json
@@ -29,7 +29,7 @@ def card(only_fingerprint: bool) -> None:  # noqa: FBT001  # click passes option
     if only_fingerprint:
         click.echo(partners.own_fingerprint())
         return
-    click.get_binary_stream("stdout").write(partners.own_card_file() + b"\n")
+    click.echo(partners.own_card_file())
     click.echo(f"Fingerprint (tell it by telephone, letter or in person): {partners.own_fingerprint()}", err=True)
 
 
@@ -84,7 +84,8 @@ def backup(target: Path) -> None:
 def restore_(source: Path | None) -> None:
     """Put the backup SOURCE back; or, without it, ask to go on from a backup in a new epoch of the log.
 
-    A node that came back signs nothing. It finds out from its partners what it lost; then two persons run this command without SOURCE.
+    A node that came back signs nothing. It finds out from its partners what it lost; then two persons run this
+    command without SOURCE.
     """
     now = utcnow()
     if source is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -41,7 +42,7 @@ def add(card: Path, fingerprint: str) -> None:
 
 @peer.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(as_json: bool) -> None:  # noqa: FBT001  # click passes options by position
+def list_(as_json: bool) -> None:
     """Show every partner: reachable or not, since when, what waits, what is disputed.
 
     Example: corridor peer list --json
@@ -137,7 +138,7 @@ def say(outcome: Outcome, done: str) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        data = click.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as fault:
         raise UnreadableCard(
             f"{path} cannot be read ({fault.strerror}); give the card file that the partner sent"

@@ -10,7 +10,15 @@ from corridor.exchange.models.agreements import (
     ReleasedCell,
 )
 from corridor.exchange.models.crossings import Crossing, OutboxEntry, SealedBody
-from corridor.exchange.models.log import Dispute, HeldByPeer, LogLeaf, LogTile, LogTree, PeerCheckpoint, UnauthenticatedCount
+from corridor.exchange.models.log import (
+    Dispute,
+    HeldByPeer,
+    LogLeaf,
+    LogTile,
+    LogTree,
+    PeerCheckpoint,
+    UnauthenticatedCount,
+)
 from corridor.exchange.models.node import CardVersion, KeyRevocation, Node, Partner
 
 __all__ = [

@@ -7,8 +7,9 @@ from django.db.models import Q
 class Crossing(models.Model):
     """One envelope, sent or received or refused; never pruned.
 
-    An inbound row is also the inbox: ``from_node`` and ``envelope_id`` are the identity, ``token_hash`` tells a repeat from
-    a reused id, and ``receipt`` holds the bytes that a repeat is answered with. An outbound row holds the partner's receipt.
+    An inbound row is also the inbox: ``from_node`` and ``envelope_id`` are the identity, ``token_hash`` tells a
+    repeat from a reused id, and ``receipt`` holds the bytes that a repeat is answered with. An outbound row holds the
+    partner's receipt.
     """
 
     class Direction(models.TextChoices):

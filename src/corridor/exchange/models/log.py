@@ -6,8 +6,8 @@ from django.db import models
 class LogTree(models.Model):
     """One RFC 6962 tree; its row is the locked head from which the next index comes.
 
-    ``size`` counts the leaves; ``frontier`` belongs to ``signed_size``, the size of the last checkpoint signed, and must
-    reproduce that checkpoint's root before another one is signed.
+    ``size`` counts the leaves; ``frontier`` belongs to ``signed_size``, the size of the last checkpoint signed, and
+    must reproduce that checkpoint's root before another one is signed.
     """
 
     class Kind(models.TextChoices):

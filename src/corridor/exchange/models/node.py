@@ -1,10 +1,10 @@
-"""This node and its partners: cards, revocations, how each partner is doing."""
+"""The node and its partners: cards, revocations, how each partner is doing."""
 
 from django.db import models
 
 
 class Node(models.Model):
-    """This installation itself: exactly one row, written when the node is founded."""
+    """The installation itself: exactly one row, written when the node is founded."""
 
     class State(models.TextChoices):
         """Whether this node may sign."""

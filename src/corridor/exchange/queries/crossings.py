@@ -163,7 +163,8 @@ def crossing_by_envelope(actor: Actor, envelope_id: str) -> CrossingDetail:
     if len(rows) != 1:
         found = "none" if not rows else "more than one"
         raise NoSuchCrossing(
-            f"expected one envelope whose id begins with {envelope_id!r}, found {found}. `corridor crossings` lists the ids."
+            f"expected one envelope whose id begins with {envelope_id!r}, found {found}. "
+            "`corridor crossings` lists the ids."
         )
     return CrossingDetail(view=_view(rows[0]), token=bytes(rows[0].token), receipt=bytes(rows[0].receipt))
 

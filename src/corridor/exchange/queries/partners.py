@@ -1,9 +1,10 @@
-"""This node and its partners, as people may see them."""
+"""The node and its partners, as people may see them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Min, Q
 
@@ -18,7 +19,7 @@ CLOCK_TOLERANCE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class OwnNode:
-    """This installation."""
+    """The installation itself."""
 
     node_id: str
     country: str
@@ -135,8 +136,8 @@ def own_card() -> bytes:
 def partners(actor: Actor) -> list[PartnerView]:
     """Return every partner by id."""
     require(actor, "exchange.see_partners")
-    waiting = {
-        row["to_node"]: row
+    waiting: dict[str, dict[str, Any]] = {
+        row["to_node"]: dict(row)
         for row in OutboxEntry.objects.values("to_node").annotate(
             waiting=Count("id", filter=Q(is_undeliverable=False)),
             since=Min("queued_at", filter=Q(is_undeliverable=False)),

@@ -1,4 +1,4 @@
-"""Sealed bodies: ciphertexts in files of the home, each wrapped once more under a key of its own that lies outside the database."""
+"""Sealed bodies: files of the home, each wrapped once more under a key of its own that lies outside the database."""
 
 from __future__ import annotations
 

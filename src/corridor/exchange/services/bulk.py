@@ -14,9 +14,16 @@ from django.db import connection, models
 def _statement(model: type[models.Model], names: tuple[str, ...], vendor: str) -> str:
     del vendor  # part of the cache key: quoting differs between databases
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(model._meta.get_field(name).column) for name in names)
+    columns = ", ".join(quote(_column(model, name)) for name in names)
     places = ", ".join(["%s"] * len(names))
     return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({places})"  # noqa: S608  # names are ours
+
+
+def _column(model: type[models.Model], name: str) -> str:
+    field = model._meta.get_field(name)
+    if not isinstance(field, models.Field) or field.column is None:
+        raise TypeError(f"{model.__name__}.{name} is no column")
+    return field.column
 
 
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -55,10 +62,7 @@ def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     batch = list(rows)
     if batch:
         quote = connection.ops.quote_name
-        settings = ", ".join(f"{quote(model._meta.get_field(name).column)} = %s" for name in names)
-        key = model._meta.pk
-        statement = (
-            f"UPDATE {quote(model._meta.db_table)} SET {settings} WHERE {quote(key.column if key else 'id')} = %s"  # noqa: S608  # names are ours
-        )
+        settings = ", ".join(f"{quote(_column(model, name))} = %s" for name in names)
+        statement = f"UPDATE {quote(model._meta.db_table)} SET {settings} WHERE {quote(_column(model, 'id'))} = %s"  # noqa: S608  # names are ours
         with connection.cursor() as cursor:
             cursor.executemany(statement, batch)

@@ -1,4 +1,4 @@
-"""Sign checkpoints of the own log, only after reading back what they cover; read hashes for proofs; recompute everything."""
+"""Sign checkpoints of the own log after reading back what they cover; read hashes for proofs; recompute everything."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import datetime
 from django.db import transaction
 
 from corridor.accounts.actors import Actor
-from corridor.accounts.transactions import write
 from corridor.accounts.transactions import note as note_detail
+from corridor.accounts.transactions import write
 from corridor.base.errors import CorridorError
 from corridor.exchange import keystore
 from corridor.exchange.models import CardVersion, Crossing, LogLeaf, LogTile, LogTree, Node
@@ -46,13 +46,13 @@ class TreeCheck:
 
 
 def reader_of(head: LogTree) -> tree.Reader:
-    """Return a reader of the tree's hashes for proofs; it reads at most some hundred rows for each hash that it is asked for."""
+    """Return a reader of the tree's hashes for proofs; it reads 256 rows at a time and remembers them."""
     known: dict[tuple[int, int], bytes] = {}
 
     def load(base: int, place: int) -> None:
         """Read the whole row of 256 hashes in which `place` lies."""
         first = place // TILE_LEAVES * TILE_LEAVES
-        rows: Iterable[tuple[int, bytes]]
+        rows: Iterable[tuple[int, bytes | memoryview[int]]]
         if base == 0:
             leaves = LogLeaf.objects.filter(tree=head, index__gte=first, index__lt=first + TILE_LEAVES)
             rows = leaves.values_list("index", "leaf_hash")
@@ -86,7 +86,8 @@ def reader_of(head: LogTree) -> tree.Reader:
 def sign(head: LogTree, *, now: datetime) -> bytes:
     """Return the checkpoint of the tree as it stands, signed and stored in this transaction.
 
-    The stored frontier must reproduce the root signed last, and is extended by leaves that are read back and hashed again.
+    The stored frontier must reproduce the root signed last, and is extended by leaves that are read back and hashed
+    again.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def _extend(head: LogTree, frontier: tree.Frontier) -> Iterator[tuple[int, int, 
 
 
 def verify_tree(head: LogTree) -> TreeCheck:
-    """Read every leaf of a tree and compare: leaves with their hashes, root with the signature, tiles and crossings with leaves."""
+    """Read every leaf of a tree and compare it with its hash, the signed root, the tiles and the crossings."""
     faults: list[str] = []
     frontier = tree.Frontier()
     signed_root: bytes | None = tree.EMPTY_ROOT if head.signed_size == 0 else None
@@ -207,7 +208,7 @@ def _signature_faults(head: LogTree, signed_root: bytes | None) -> list[str]:
 
 
 def _crossing_faults(head: LogTree) -> list[str]:
-    """Return crossings whose leaf does not name their envelope, or whose stored bytes are others than the leaf names."""
+    """Return crossings whose leaf does not name their envelope, or whose stored bytes are others."""
     faults = []
     rows = Crossing.objects.filter(tree=head, leaf_index__lt=head.size).order_by("leaf_index")
     records = LogLeaf.objects.filter(tree=head)

@@ -12,7 +12,7 @@ _passed: dict[str, int] = {}
 
 def arm(name: str, count: int) -> None:
     """Ask this process to die when the point `name` is passed for the count-th time from now; for tests alone."""
-    global _wanted  # noqa: PLW0603  # the one switch of this module
+    global _wanted
     _wanted = f"{name}:{count}" if name else ""
     _passed.clear()
 

@@ -13,7 +13,7 @@ from corridor.exchange.services import partners
 
 
 def found_node(home: Path, *, actor: Actor, now: datetime) -> str:
-    """Make keys, card and log of the node that the settings describe; return its recovery key as text, to be shown once.
+    """Make keys, card and log of the node that the settings describe; return its recovery key, to be shown once.
 
     Raises
     ------

@@ -96,8 +96,9 @@ def receive(
 ) -> list[Reply]:
     """Take a batch of envelopes from an authenticated partner and return one reply for each, in order.
 
-    Everything that is recorded is one transaction, joined if one is open; a reply may leave only after its commit. If one envelope makes
-    its handler fail, the batch is replayed one by one under savepoints, so that it spares the others.
+    Everything that is recorded is one transaction, joined if one is open; a reply may leave only after its commit. If
+    one envelope makes its handler fail, the batch is replayed one by one under savepoints, so that it spares the
+    others.
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ class _Receiver:
             except (DatabaseError, log.NotSigning) as fault:
                 if not isinstance(fault, IntegrityError):
                     raise
-            except Exception:  # noqa: BLE001  # whatever a handler raises, the others of its batch are to be spared
+            except Exception:  # whatever a handler raises, the others of its batch are to be spared
                 _log.info("a batch of %d from %s is replayed one by one", len(fresh), self.actor.node_id)
         for item in fresh:
             replies[item.place] = self._take_one(item)
@@ -213,7 +214,7 @@ class _Receiver:
             if not isinstance(fault, IntegrityError):
                 raise
             return Reply("deferred", reason="handler_failed")
-        except Exception as fault:  # noqa: BLE001  # a handler's fault is ours to mend; the envelope waits at its sender
+        except Exception as fault:  # a handler's fault is ours to mend; the envelope waits at its sender
             what = (item.header.schema, self.actor.node_id, type(fault).__name__, _place(fault))
             _log.warning("handling %s from %s failed: %s at %s", *what)
             return Reply("deferred", reason="handler_failed")

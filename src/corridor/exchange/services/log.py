@@ -1,4 +1,4 @@
-"""Append to the log: one transaction with what it records, indexes from a locked head row, checkpoints stored before they leave."""
+"""Append to the log, in one transaction with what it records, at indexes that come from a locked head row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LogMismatch(CorridorError):
 
 
 class NotSigning(CorridorError):
-    """This node signs nothing now: its log does not agree with itself, or it comes back from a backup."""
+    """The node signs nothing now: its log does not agree with itself, or it comes back from a backup."""
 
     code = "not-signing"
 
@@ -65,7 +65,8 @@ def signing_node() -> Node:
     node = own_node()
     if node.state == Node.State.HALTED:
         raise NotSigning(
-            f"this node signs nothing: its log does not agree with itself ({node.state_reason}). Run `corridor log verify`."
+            f"this node signs nothing: its log does not agree with itself ({node.state_reason}). "
+            "Run `corridor log verify`."
         )
     if node.state == Node.State.RECOVERING:
         raise NotSigning(
@@ -76,23 +77,24 @@ def signing_node() -> Node:
 
 
 def tree_of(first_version: str, *, partner: str) -> tuple[str, str]:
-    """Return kind and subject of the tree that records what passes with `partner`: the agreement's, else the partner's."""
+    """Return kind and subject of the tree for what passes with `partner`: the agreement's, else the partner's."""
     return (LogTree.Kind.AGREEMENT, first_version) if first_version else (LogTree.Kind.PARTNER, partner)
 
 
 def lock_tree(kind: str, *, subject: str, now: datetime) -> LogTree:
-    """Return the head row of a tree of the present epoch, locked until the transaction ends; made when first asked for.
+    """Return the head row of a tree of the present epoch, locked until the transaction ends, made if need be.
 
-    Locks are taken in one order everywhere (partner, agreement, trees by kind and subject, the audit trail's tree last).
+    Locks are taken in one order everywhere (partner, agreement, trees by kind and subject, the audit trail's tree
+    last).
     """
     # A new epoch opens every tree anew, so the latest one of a tree is that of the present epoch.
     heads = LogTree.objects.select_for_update().filter(kind=kind, subject=subject).order_by("-epoch")
     head = heads.first()
     if head is None:
         node = own_node()
-        name = {"kind": kind, "subject": subject, "epoch": node.epoch}
+        origin = note.log_origin(node.node_id, kind=kind, subject=subject, epoch=node.epoch)
         LogTree.objects.bulk_create(
-            [LogTree(origin=note.log_origin(node.node_id, **name), **name)], ignore_conflicts=True
+            [LogTree(origin=origin, kind=kind, subject=subject, epoch=node.epoch)], ignore_conflicts=True
         )
         head = heads[:1].get()
     return head
@@ -100,8 +102,8 @@ def lock_tree(kind: str, *, subject: str, now: datetime) -> LogTree:
 
 def open_tree(before: LogTree, *, epoch: int) -> LogTree:
     """Make and return the tree that goes on in a new epoch where `before` ended."""
-    name = {"kind": before.kind, "subject": before.subject, "epoch": epoch}
-    return LogTree.objects.create(origin=note.log_origin(own_node().node_id, **name), **name)
+    origin = note.log_origin(own_node().node_id, kind=before.kind, subject=before.subject, epoch=epoch)
+    return LogTree.objects.create(origin=origin, kind=before.kind, subject=before.subject, epoch=epoch)
 
 
 def record(kind: str, *, now: datetime, **members: Any) -> bytes:

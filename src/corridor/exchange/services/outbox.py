@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from corridor.accounts.actors import Actor, System, actor_name
 from corridor.accounts.roles import require
@@ -74,9 +74,10 @@ class Settled:
 
 
 def send(message: Message, *, to: str, agreement: str, channel: str, actor: Actor, now: datetime) -> Crossing:
-    """Queue a message for a partner under an agreement, or record why it may not cross; never raises for a refusal.
+    """Queue a message for a partner, or record why it may not cross; never raises for a refusal.
 
-    Outbox row and log leaf belong to the caller's transaction: they stand or fall with the domain write that they tell of.
+    Outbox row and log leaf belong to the caller's transaction: they stand or fall with the domain write that they
+    tell of.
 
     Parameters
     ----------
@@ -211,7 +212,7 @@ def has_due(to_node: str, *, now: datetime) -> bool:
     return _due(to_node, now=now).exists()
 
 
-def _due(to_node: str, *, now: datetime):  # type: ignore[no-untyped-def]
+def _due(to_node: str, *, now: datetime) -> QuerySet[OutboxEntry]:
     free = Q(leased_until_at__isnull=True) | Q(leased_until_at__lte=now)
     return OutboxEntry.objects.filter(free, to_node=to_node, is_undeliverable=False, due_at__lte=now)
 
@@ -220,7 +221,8 @@ def _due(to_node: str, *, now: datetime):  # type: ignore[no-untyped-def]
 def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     """Lease up to a hundred due envelopes of one partner, oldest first, after the gate has judged each of them again.
 
-    What the gate refuses by now is recorded as refused and leaves the outbox; what waited for more than seven days is undeliverable.
+    What the gate refuses by now is recorded as refused and leaves the outbox; what waited for more than seven days is
+    undeliverable.
     """
     del actor
     log.signing_node()
@@ -229,7 +231,8 @@ def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     rows = list(due.select_for_update(skip_locked=True, of=("self",))[:BATCH])
     rows = _bury(rows, now=now)
     cleared = _clear(rows, to_node=to_node, now=now)
-    lease, taken, size = str(uuid.uuid4()), [], 0
+    lease, size = str(uuid.uuid4()), 0
+    taken: list[Claimed] = []
     for entry in cleared:
         ciphertext = bodies.load(entry.crossing)
         size += len(entry.crossing.token) + len(ciphertext or b"") * 4 // 3

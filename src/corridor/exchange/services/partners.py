@@ -1,4 +1,4 @@
-"""This node and its partners: founding, cards, pinning, rotation, revocation, addresses."""
+"""The node and its partners: founding, cards, pinning, rotation, revocation, addresses."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def found_node(
     actor: Actor,
     now: datetime,
 ) -> tuple[Card, SigningKey]:
-    """Make this node: keys in `home`, the first card, the log; return the card and the recovery key, which is kept nowhere.
+    """Make this node: keys in `home`, the first card; return the card and the recovery key, which is kept nowhere.
 
     Raises
     ------
@@ -379,7 +379,7 @@ def _card_by_hash(node_id: str, card_hash: str) -> Card:
 
 
 def _judge_partner(node_id: str) -> None:
-    """A partner whose latest card is revoked is revoked; reinstated or with a newer card it is pinned again."""
+    """Mark a partner as revoked if its latest card is, and as pinned again once it is reinstated or succeeded."""
     is_valid = chain(node_id)[-1] in valid_cards(node_id)
     wanted = Partner.State.PINNED if is_valid else Partner.State.REVOKED
     Partner.objects.filter(node_id=node_id).exclude(state=Partner.State.PAUSED).update(state=wanted)
@@ -484,7 +484,7 @@ def transport_public_keys(node_id: str) -> list[bytes]:
 
 
 def speaking_key(node_id: str) -> SigningKey:
-    """Return the transport key by which a partner knows this node: the old one until it took the card with the new one."""
+    """Return the transport key by which a partner knows this node: the old one until it took the new card."""
     is_known = not Crossing.objects.filter(
         direction=Crossing.Direction.OUT,
         to_node=node_id,

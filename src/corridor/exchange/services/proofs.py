@@ -1,4 +1,4 @@
-"""Evidence of one envelope: what crossed or was refused, both sides' signatures, and the proof that the log contains it."""
+"""Evidence of one envelope: what crossed or was refused, both signatures, the proof that the log contains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Come back from a backup: sign nothing, find out, let two persons open a new epoch, welcome a partner that came back."""
+"""Come back from a backup: sign nothing, find out, let two persons open a new epoch; welcome partners back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPEN_EPOCH = "exchange.open-epoch"
 
 
 class NotRecovering(Refused):
-    """This node did not come back from a backup, as far as its partners showed."""
+    """The node did not come back from a backup, as far as its partners showed."""
 
     code = "not-recovering"
 
@@ -50,7 +50,7 @@ class NothingToConfirm(Refused):
 
 
 def start(*, now: datetime) -> None:
-    """Called when the node's processes start: every partner must show what it holds before anything is exchanged with it."""
+    """Ask every partner, when the processes start, to show what it holds before anything is exchanged with it."""
     with transaction.atomic():
         Partner.objects.update(confirmed_at=None)
         Node.objects.filter(verified_at__isnull=True).update(state_since_at=now)
@@ -212,7 +212,7 @@ def _send_again(notice: RestoreNotice, node_id: str, *, now: datetime) -> int:
 
 
 def _return_theirs(notice: RestoreNotice, node_id: str, *, actor: Actor, now: datetime) -> int:
-    """Return the partner's own envelopes, with our receipts, that came after the last checkpoint that it still has."""
+    """Return the partner's own envelopes, with our receipts, that came after the last checkpoint it still has."""
     sizes = _restored_sizes(notice, node_id)
     since = [
         row.received_at
@@ -231,7 +231,7 @@ def _return_theirs(notice: RestoreNotice, node_id: str, *, actor: Actor, now: da
 
 
 def accept_returned(returned: ReturnedCrossing, *, from_node: str, now: datetime) -> None:
-    """Take back an envelope of our own that we lost, with the partner's receipt; one that is still here changes nothing."""
+    """Take back an envelope of our own that we lost, with its receipt; one that is still here changes nothing."""
     own = log.own_node()
     unpacked = unpack(returned.token.encode(), keys=own_transport_keys(own.node_id), sender=own.node_id)
     receipt = read_receipt(returned.receipt.encode(), keys=transport_keys(from_node))

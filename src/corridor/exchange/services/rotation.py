@@ -1,4 +1,4 @@
-"""Give this node new keys: a successor of its card, signed by its old agreement key and its recovery key, told to every partner."""
+"""Give this node new keys: a card signed by its old agreement key and its recovery key, told to every partner."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_recovery_key(text: str) -> SigningKey:
 def rotate(
     *, names: Sequence[str], recovery: SigningKey, home: Path, actor: Actor, now: datetime, url: str | None = None
 ) -> Card:
-    """Make new keys in the place of those called `names`, and tell every partner with the card that succeeds the old one.
+    """Make new keys in the place of those called `names`, and send every partner the card that succeeds the old one.
 
     The announcement is signed with the old transport key, which partners still know.
 
@@ -62,7 +62,7 @@ def rotate(
     require(actor, "exchange.manage_node")
     current, old = partners.own_chain()[-1], keystore.own_keys()
     fresh = {name: SealingKey.generate() if name == "encryption" else SigningKey.generate() for name in names}
-    new = NodeKeys(**{name: fresh.get(name, getattr(old, name)) for name in keystore.NAMES})  # type: ignore[arg-type]  # each name holds its own kind of key
+    new = NodeKeys(**{name: fresh.get(name, getattr(old, name)) for name in keystore.NAMES})
     successor = cards.rotate_card(
         current,
         keys=new,

@@ -1,4 +1,4 @@
-"""One round between two nodes: envelopes and checkpoint swaps one way, receipts and swaps the other, each side one transaction."""
+"""One round between two nodes: envelopes and checkpoints one way, receipts and checkpoints the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Swap checkpoints with peers: keep what they signed, demand that large extends small, and open a dispute where it does not."""
+"""Swap checkpoints with peers: keep what they signed, demand that large extends small, dispute where it does not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BeyondOurLog(CorridorError):
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What travels for one tree: a signed checkpoint statement, and the proof from the quoted checkpoint to the given one."""
+    """What travels for one tree: a checkpoint statement, and the proof from the quoted checkpoint to the given one."""
 
     statement: bytes
     proof: tuple[bytes, ...] = ()
@@ -69,7 +69,9 @@ def shared_trees(peer: str) -> list[tuple[str, str]]:
         for row in Agreement.objects.exclude(state="draft")
         if {own, peer} <= agreements.document_of(row).nodes
     }
-    return [(LogTree.Kind.AGREEMENT, subject) for subject in sorted(subjects)] + [(LogTree.Kind.PARTNER, peer)]
+    return [(LogTree.Kind.AGREEMENT.value, subject) for subject in sorted(subjects)] + [
+        (LogTree.Kind.PARTNER.value, peer)
+    ]
 
 
 def make(
@@ -375,7 +377,7 @@ def accept_proof(proof: ConsistencyProofNotice, *, from_node: str, now: datetime
 
 
 def forwards(peer: str) -> list[CheckpointForward]:
-    """Return, for each agreement shared with `peer` and a third node, the newest checkpoint of the third that `peer` may lack."""
+    """Return, for each agreement shared with a third node, the third's newest checkpoint, which `peer` may lack."""
     own = log.own_node().node_id
     found = []
     for kind, subject in shared_trees(peer):

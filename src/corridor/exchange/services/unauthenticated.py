@@ -1,4 +1,4 @@
-"""What came and could not be authenticated is counted by the hour; nothing of it is kept, and none of it becomes a leaf."""
+"""Count by the hour what could not be authenticated; nothing of it is kept, and none of it becomes a leaf."""
 
 from __future__ import annotations
 
