@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -162,16 +163,28 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     return "" if request.param == "sqlite" else postgres.new_database(tmp_path_factory)
 
 
-@pytest.fixture
-def home(tmp_path: Path, database_url: str) -> Home:
-    """Return the home of a new node pk.test, made by ``corridor node init``; once on each kind of database."""
-    return _made(tmp_path, {"DATABASE_URL": database_url})
+@pytest.fixture(scope="session")
+def template_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home on SQLite, made once, to be copied."""
+    return _made(tmp_path_factory.mktemp("template"), {"DATABASE_URL": ""}).path
 
 
 @pytest.fixture
-def sqlite_home(tmp_path: Path) -> Home:
+def sqlite_home(tmp_path: Path, template_home: Path) -> Home:
     """Return the home of a new node pk.test on SQLite."""
-    return _made(tmp_path, {"DATABASE_URL": ""})
+    copied = tmp_path / "home"
+    shutil.copytree(template_home, copied)
+    shutil.copy2(template_home.with_name("home.secret"), copied.with_name("home.secret"))
+    return Home(copied, {"DATABASE_URL": ""})
+
+
+@pytest.fixture
+def home(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> Home:
+    """Return the home of a new node pk.test; once on each kind of database."""
+    if not database_url:
+        copied: Home = request.getfixturevalue("sqlite_home")
+        return copied
+    return _made(tmp_path, {"DATABASE_URL": database_url})
 
 
 def _made(tmp_path: Path, environ: dict[str, str]) -> Home:

@@ -233,3 +233,11 @@ def test_killed_workers_job_is_picked_up_again_at_once(home: Home) -> None:
 
     assert (home.path / "done").exists(), complaints
     assert (home.path / "began-2").exists()
+
+
+def test_database_is_the_one_that_was_asked_for() -> None:
+    from django.db import connection
+
+    from tests.conftest import ON_POSTGRES
+
+    assert connection.vendor == ("postgresql" if ON_POSTGRES else "sqlite")

@@ -184,8 +184,8 @@ def test_commands_say_what_is_missing(sqlite_home: Home, tmp_path: Path) -> None
 
 
 def test_database_that_lacks_steps_is_refused_until_it_is_upgraded(sqlite_home: Home) -> None:
-    forget = "from django.db import connection; connection.cursor().execute(\"DELETE FROM django_migrations WHERE app = 'jobs'\")"
-    forgotten = sqlite_home.python(forget)
+    forget = "DELETE FROM django_migrations WHERE app = 'jobs'"
+    forgotten = sqlite_home.python(f'from django.db import connection; connection.cursor().execute("{forget}")')
     forgotten.communicate()
 
     refused = sqlite_home.run("node", "serve", "--only", "jobs")
