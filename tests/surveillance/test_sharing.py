@@ -17,7 +17,7 @@ from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, PeriodCounts
 from corridor.pillars.surveillance.models import PartnerCount, SharedCount
 from corridor.pillars.surveillance.tables import Mapping
-from tests.exchange.conftest import make_corridor, template  # noqa: F401  # fixtures
+from tests.exchange.conftest import make_corridor, postgres, template  # noqa: F401  # fixtures
 from tests.exchange.nodes import Corridor, Node
 
 STEWARD = System("test")
