@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -14,7 +16,7 @@ from corridor.base.clock import utcnow
 from corridor.demo import cast
 from corridor.demo.cast import CHINA, NODES, PAKISTAN, RUSSIA, NodePart
 from corridor.demo.simulate import SimulatedCountry, simulate
-from corridor.demo.stage import ActFailed, Stage, wait_for
+from corridor.demo.stage import CORRIDOR, ActFailed, Player, Stage, carry_round, guest, wait_for
 
 PAIRS = ((PAKISTAN, CHINA), (CHINA, RUSSIA))
 DAYS_OF_CURVES = 7 * 104
@@ -33,6 +35,7 @@ class Story:
     fingerprints: dict[str, str] = field(default_factory=dict)
     simulated: dict[str, SimulatedCountry] = field(default_factory=dict)
     taken_until: date | None = None
+    early_backup: Path | None = None
 
     def week(self, back: int) -> date:
         """Return the Monday `back` weeks before the one that ends the story."""
@@ -94,6 +97,7 @@ def load_the_past(story: Story) -> None:
 def play_the_weeks(story: Story) -> None:
     """Play the last eight Mondays: what was reported comes in, is judged, and the agreed totals cross."""
     it = story.it
+    story.early_backup = _backup(story, CHINA, "before")
     crossed = withheld = 0
     for back in range(cast.PLAYED_WEEKS - 1, -1, -1):
         until = story.week(back)
@@ -231,6 +235,109 @@ def suspend_and_resume(story: Story) -> None:
     story.say(f"suspended: nothing crossed ({tried['reason']}); lifted by two persons: in force again")
 
 
+def verify_offline(story: Story) -> None:
+    """Let an auditor verify evidence with one command and no node; a changed byte and a forgery fail."""
+    it = story.it
+    weekly = story.agreements["pakistan_china"]
+    sent = [
+        row
+        for row in it.player(PAKISTAN).do("crossings", direction="out", schema="surveillance.period-counts/1")
+        if row["agreement"] == weekly and row["has_receipt"]
+    ]
+    check(sent, "Pakistan sent counts and holds the receipts")
+    path = file_of(it.folder, "weekly-counts.json")
+    it.player(PAKISTAN).do("prove", envelope=sent[-1]["envelope_id"], path=str(path))
+    trust = [f"{node}={fingerprint}" for node, fingerprint in story.fingerprints.items() if node != RUSSIA.id]
+    check(verdict(path, trust) == ("authentic", 0), "the evidence is authentic for who compared the fingerprints")
+    check(verdict(path, []) == ("unauthenticated", 3), "without fingerprints its signers are not authenticated")
+    data = bytearray(path.read_bytes())
+    place = len(data) // 2
+    data[place] = data[place] ^ 1
+    changed = file_of(it.folder, "weekly-counts-one-bit-changed.json")
+    changed.write_bytes(bytes(data))
+    check(verdict(changed, trust) == ("altered", 3), "a copy with one bit changed is altered")
+    for part in NODES:
+        for tree in it.player(part).do("verify_log"):
+            check(not tree["faults"], f"the log {tree['origin']} of {part.id} is whole")
+    story.say(f"evidence of {len(data):,} bytes is authentic; with one bit changed it is not; all three logs are whole")
+
+
+def find_the_edited_log(story: Story) -> None:
+    """On copied homes: an insider edits the log and signs it anew; the partner's checkpoint convicts."""
+    it, weekly = story.it, story.agreements["pakistan_china"]
+    china, pakistan = _backup(story, CHINA, "now"), _backup(story, PAKISTAN, "now")
+    with (
+        guest(it, CHINA, backup=china, name="cn-edited") as insider,
+        guest(it, PAKISTAN, backup=pakistan, name="pk-witness") as witness,
+    ):
+        check(carry_round(insider, witness, greets=False), "before the edit a round goes through")
+        check(_disputes(witness, CHINA) == 0, "and nothing is in dispute")
+        edited = insider.do("rewrite_history", agreement=weekly)
+        carry_round(insider, witness, greets=False)
+        check(_disputes(witness, CHINA) >= 1, "the partner's checkpoint shows that the log was edited")
+    story.say(f"{edited} was edited on a copy and the log signed anew; the partner's checkpoint found it")
+
+
+def welcome_the_restored(story: Story) -> None:
+    """On copied homes: an honest restore of an old backup is welcomed back, and nothing takes effect twice."""
+    it = story.it
+    check(story.early_backup, "there is a backup from before the eight Mondays")
+    early, pakistan = story.early_backup or Path(), _backup(story, PAKISTAN, "later")
+    with (
+        guest(it, CHINA, backup=early, name="cn-restored") as restored,
+        guest(it, PAKISTAN, backup=pakistan, name="pk-partner") as partner,
+    ):
+        restored.do("put_back", path=str(early))
+        before = len(_figures(restored, PAKISTAN))
+        carry_round(restored, partner)
+        check(restored.do("node_state") == "recovering", "the restored node signs nothing: a partner holds more")
+        restored.do("open_epoch")
+        carry_round(restored, partner)
+        back = partner.do("confirm_restore", partner=CHINA.id)
+        for _ in range(4):
+            carry_round(partner, restored)
+            carry_round(restored, partner)
+        check(restored.do("node_state") == "running", "two persons opened a new epoch, and the node runs again")
+        check(_disputes(partner, CHINA) == 0, "an honest restore is no dispute")
+        figures, live = _figures(restored, PAKISTAN), _figures(it.player(CHINA), PAKISTAN)
+        check(figures == live, "the restored node holds what the running one holds, each figure once")
+    story.say(
+        story.say(
+            f"a backup with {before:,} figures was restored; {back} crossings came back, {len(figures):,} figures, none twice"
+        )
+    )
+
+
+def verdict(path: Path, trust: list[str]) -> tuple[str, int]:
+    """Return what ``corridor evidence verify`` says of a file, and its exit code."""
+    command = [*CORRIDOR, "evidence", "verify", str(path), "--json"]
+    for each in trust:
+        command += ["--trust", each]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command line
+    try:
+        said = json.loads(run.stdout)["verdict"]
+    except (json.JSONDecodeError, KeyError):
+        said = run.stderr.strip()
+    return said, run.returncode
+
+
+def _backup(story: Story, part: NodePart, when: str) -> Path:
+    path = story.it.folder / f"{part.country.lower()}-{when}.tar"
+    story.it.player(part).do("back_up", path=str(path))
+    return path
+
+
+def _disputes(player: Player, with_: NodePart) -> int:
+    return sum(row["disputes"] for row in player.do("partners") if row["node_id"] == with_.id)
+
+
+def _figures(player: Player, of: NodePart) -> list[tuple[Any, ...]]:
+    rows = player.do("board", disease=cast.RISING)["partners"]
+    return sorted(
+        (row["place"], row["start_on"], row["value"] or 0, row["withheld"]) for row in rows if row["from_node"] == of.id
+    )
+
+
 def _sign(story: Story, name: str, one: NodePart, other: NodePart) -> str:
     it = story.it
     agreement: str = it.player(one).do("propose", name=name, today=story.monday.isoformat())
@@ -310,6 +417,9 @@ ACTS: tuple[tuple[str, Callable[[Story], None]], ...] = (
     ("What was refused", refuse),
     ("The emergency annex opens", open_the_annex),
     ("A suspended agreement", suspend_and_resume),
+    ("An auditor verifies evidence offline", verify_offline),
+    ("An edited log is found", find_the_edited_log),
+    ("An honest restore is welcomed back", welcome_the_restored),
 )
 
 

@@ -427,5 +427,128 @@ def partners() -> list[dict[str, Any]]:
     ]
 
 
+@operation
+def prove(envelope: str, path: str) -> int:
+    """Write the evidence file of an envelope, as the auditor, and return its size in bytes."""
+    from corridor.exchange.services.proofs import prove as write
+
+    data = write(envelope, actor=_person("auditor"), now=_now())
+    return Path(path).write_bytes(data)
+
+
+# Copied homes: no process serves them, so rounds between two of them are carried by hand
+
+
+_prepared: dict[str, Any] = {}
+
+
+@operation
+def back_up(path: str) -> None:
+    """Write a backup of this node, as the nightly job of an institution does."""
+    from corridor.accounts.actors import System
+    from corridor.exchange import keystore
+    from corridor.exchange.services import backups
+
+    backups.backup(Path(path), home=keystore.home(), actor=System("demo"), now=_now())
+
+
+@operation
+def put_back(path: str) -> None:
+    """Put a backup back into this home."""
+    from corridor.exchange import keystore
+    from corridor.exchange.services import backups
+
+    backups.put_back(Path(path), home=keystore.home(), now=_now())
+
+
+@operation
+def greeting() -> str:
+    """Return the round of a node that starts: it asks which checkpoints the other holds."""
+    from corridor.exchange.services import rounds
+
+    return rounds.hello().to_bytes().decode()
+
+
+@operation
+def greeted(partner: str, answer: str) -> None:
+    """Take the answer to a greeting."""
+    from corridor.exchange.services import rounds
+
+    rounds.greet(partner, rounds.Answer.from_bytes(answer.encode()), now=_now())
+
+
+@operation
+def prepared(partner: str) -> str:
+    """Return the next round for a partner, with checkpoints."""
+    from corridor.exchange.services import rounds
+
+    made = rounds.prepare(partner, is_swap_due=True, now=_now())
+    _prepared[partner] = made
+    return made.round.to_bytes().decode() if made else ""
+
+
+@operation
+def answered(partner: str, came: str) -> str:
+    """Take a partner's round and return the answer."""
+    from corridor.exchange.services import rounds
+
+    return rounds.answer(rounds.Round.from_bytes(came.encode()), peer=partner, now=_now()).to_bytes().decode()
+
+
+@operation
+def concluded(partner: str, answer: str) -> None:
+    """Take the answer to the round that was prepared last."""
+    from corridor.exchange.services import rounds
+
+    rounds.conclude(_prepared.pop(partner), rounds.Answer.from_bytes(answer.encode()), now=_now())
+
+
+@operation
+def node_state() -> str:
+    """Return how this node stands: running, halted or recovering."""
+    from corridor.exchange import queries
+
+    own = queries.own_node()
+    return own.state if own else ""
+
+
+@operation
+def open_epoch() -> bool:
+    """Go on from a backup in a new epoch: one officer asks, the other allows."""
+    from corridor.exchange.services import restore
+
+    return _allowed(restore.ask_to_open_epoch(actor=_person("officer.one"), now=_now()))
+
+
+@operation
+def confirm_restore(partner: str) -> int:
+    """Confirm a partner's restore and return how many of its lost crossings are sent back."""
+    from corridor.exchange.services import restore
+
+    return restore.confirm_restore(partner, actor=_person("officer.one"), now=_now())
+
+
+@operation
+def rewrite_history(agreement: str) -> str:
+    """Do what an insider with the database and the keys could do: edit a leaf and make the log look whole again.
+
+    This is the one operation that goes past the services, since no service lets anybody do it.
+    """
+    from corridor.exchange.models import LogLeaf, LogTile, LogTree
+    from corridor.exchange.rules import tree
+    from corridor.exchange.services import checkpoints
+
+    head = LogTree.objects.get(kind=LogTree.Kind.AGREEMENT, subject=agreement)
+    leaf = LogLeaf.objects.filter(tree=head).order_by("index")[head.size // 2]
+    leaf.record = bytes(leaf.record).replace(b'"kind"', b'"Kind"', 1)
+    leaf.leaf_hash = tree.leaf_hash(bytes(leaf.salt) + bytes(leaf.record))
+    leaf.save()
+    LogTile.objects.filter(tree=head).delete()
+    head.signed_size, head.frontier, head.checkpoint = 0, b"", b""
+    head.save()
+    checkpoints.sign(head, now=_now())
+    return f"leaf {leaf.index} of {head.size}"
+
+
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -187,13 +188,43 @@ def stop_player(player: Player) -> None:
 
 
 @contextlib.contextmanager
-def guest(home: Path, part: NodePart) -> Iterator[Player]:
-    """Put a player at a copied home for a while."""
-    player = _start_player(home, part)
+def guest(it: Stage, part: NodePart, *, backup: Path, name: str) -> Iterator[Player]:
+    """Put a backup into a copy of a node's home and a player at it for a while; the node itself goes on undisturbed."""
+    copy = it.folder / name
+    shutil.copytree(it.home(part), copy, ignore=shutil.ignore_patterns("corridor.db*", "cache", "*.lock"))
+    shutil.copy2(_secret(it.home(part)), _secret(copy))
+    with tarfile.open(backup) as archive:
+        archive.extract("corridor.db", copy, filter="data")
+    player = _start_player(copy, part)
     try:
         yield player
     finally:
         stop_player(player)
+
+
+def carry_round(one: Player, other: Player, *, greets: bool = True) -> bool:
+    """Carry a round from one player to another by hand, and return whether it went through.
+
+    Parameters
+    ----------
+    greets : whether the first asks beforehand what the other holds, as a node that starts does
+    """
+    if greets:
+        came = one.do("greeting")
+        answer = other.attempt("answered", partner=one.part.id, came=came)
+        if "error" in answer or "error" in one.attempt("greeted", partner=other.part.id, answer=answer["result"]):
+            return False
+    came = one.attempt("prepared", partner=other.part.id)
+    if not came.get("result"):
+        return "error" not in came
+    answer = other.attempt("answered", partner=one.part.id, came=came["result"])
+    if "error" in answer:
+        return False
+    return "error" not in one.attempt("concluded", partner=other.part.id, answer=answer["result"])
+
+
+def _secret(home: Path) -> Path:
+    return home.with_name(f"{home.name}.secret")
 
 
 def wait_for(what: str, holds: Any, *, seconds: float = START_SECONDS) -> Any:
