@@ -14,13 +14,16 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from bench.tables import show
 
 ROWS = 1_000_000
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 
 
-def rows(*, number: int = ROWS) -> list[dict[str, object]]:
-    """Return what was measured: one row a way of taking the file in, with seconds, peak memory and ratio.
+def rows(*, number: int = ROWS) -> list[dict[str, Any]]:
+    """Return one row a way of taking the file in: what, ours, peer, ratio, at_least, aim.
 
     Each way runs in a process of its own on the same file. The peer reads the file with `csv` and stores every cell as
     text with `executemany`, keyed by case id; it checks nothing, resolves no name and counts nothing.
@@ -28,27 +31,22 @@ def rows(*, number: int = ROWS) -> list[dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cases.csv"
         write_line_list(file, number=number)
-        corridor = _measure("corridor", file)
-        again = _measure("again", file)
-        peer = _measure("peer", file)
-    table: list[dict[str, object]] = []
-    for name, found in (
-        ("corridor ingest", corridor),
-        ("corridor ingest, the same rows again", again),
-        ("csv and executemany, nothing checked", peer),
-    ):
-        table.append(
-            {
-                "what": f"line list of {number:,} rows into SQLite: {name}",
-                "value": found["seconds"],
-                "unit": "s",
-                "peak_mb": found["peak_mb"],
-                "ratio_to_peer": round(found["seconds"] / peer["seconds"], 2),
-                "at_least": "20 s, 1.5 GB",
-                "aim": "8 s",
-            }
+        found = {way: _measure(way, file) for way in ("corridor", "again", "peer")}
+    peer = found["peer"]
+    return [
+        {
+            "what": f"line list of {number:,} rows into SQLite{what}",
+            "ours": f"{found[way]['seconds']:.1f} s, {found[way]['peak_mb'] / 1000:.2f} GB",
+            "peer": f"{peer['seconds']:.1f} s, {peer['peak_mb'] / 1000:.2f} GB (csv and executemany, nothing checked)",
+            "ratio": f"{found[way]['seconds'] / peer['seconds']:.2f} times the time",
+            "at_least": at_least,
+            "aim": aim,
+        }
+        for way, what, at_least, aim in (
+            ("corridor", "", "20 s, 1.5 GB", "8 s"),
+            ("again", ", the same rows again: nothing changes", "", ""),
         )
-    return table
+    ]
 
 
 def write_line_list(file: Path, *, number: int) -> None:
@@ -84,8 +82,8 @@ def _measure(way: str, file: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "CORRIDOR_HOME": home, "DJANGO_SETTINGS_MODULE": "corridor.server.settings"}
         environment.pop("DATABASE_URL", None)
-        command = [sys.executable, __file__, "--way", way, str(file), home]
-        done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+        command = [sys.executable, "-m", "bench.ingest", "--way", way, str(file), home]
+        done = subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, check=True, capture_output=True, text=True)
     return {name: float(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
@@ -137,8 +135,7 @@ def main() -> None:
     parser.add_argument("home", nargs="?", type=Path)
     given = parser.parse_args()
     if given.way is None:
-        for row in rows(number=given.rows):
-            print(f"{row['what']:80} {row['value']:7.2f} s  {row['peak_mb']:6.0f} MB  ratio {row['ratio_to_peer']}")
+        show(rows(number=given.rows))
         return
     seconds = (
         _peer(given.file, given.home) if given.way == "peer" else _corridor(given.file, again=given.way == "again")
