@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, cast
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 
 from corridor.accounts.models import PersonSession
-from corridor.base.clock import utcnow
 
 ADDRESS = "_corridor_address"
 BROWSER = "_corridor_browser"
@@ -29,11 +29,12 @@ class SessionStore(DatabaseSessionStore):
         row.person_id = int(person_id) if person_id is not None else None
         row.address = data.get(ADDRESS, "")
         row.browser = data.get(BROWSER, "")
-        row.began_at = utcnow() if person_id is not None else None
+        row.began_at = datetime.fromisoformat(data[BEGAN_AT]) if BEGAN_AT in data else None
         return row
 
 
-def begin(session: Any, *, address: str, browser: str) -> None:
+def begin(session: Any, *, address: str, browser: str, now: datetime) -> None:
     """Note in a session that was just opened from where it was opened."""
     session[ADDRESS] = address[:64]
     session[BROWSER] = browser[:200]
+    session[BEGAN_AT] = now.isoformat()

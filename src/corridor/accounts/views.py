@@ -55,7 +55,7 @@ def login(request: HttpRequest) -> HttpResponse:
 
 def _signed_in(request: HttpRequest, person: Person, *, address: str) -> HttpResponse:
     open_session(request, person, backend=_BACKEND)
-    sessions.begin(request.session, address=address, browser=request.headers.get("User-Agent", ""))
+    sessions.begin(request.session, address=address, browser=request.headers.get("User-Agent", ""), now=utcnow())
     remember_reauthentication(request)
     record_login(address=address, actor=person, now=utcnow())
     response = redirect(_next(request))

@@ -53,7 +53,14 @@ def init(node_id: str, name: str, country: str, url: str, administrator: str, **
     now = utcnow()
     migrate()
     password = one_time_password()
-    add_person(administrator, roles=["administrator"], actor=System("init"), now=now, password=password)
+    add_person(
+        administrator,
+        roles=["administrator"],
+        actor=System("init"),
+        now=now,
+        password=password,
+        language=options["language"],
+    )
     recovery = found_node(home, actor=System("init"), now=now)
     click.echo(
         f"The home of {node_id} is {home}; its secret is {settings.CORRIDOR_SECRET_FILE} "
