@@ -157,7 +157,7 @@ class Node:
     @property
     def url(self) -> str:
         """The address on its card."""
-        return f"http://127.0.0.1:{8000 + sorted(self.corridor.ids).index(self.id)}"
+        return f"http://127.0.0.1:{self.corridor.first_port + sorted(self.corridor.ids).index(self.id)}"
 
     @property
     def now(self) -> datetime:
@@ -323,8 +323,10 @@ class Corridor:
         simulated: bool = True,
         one_person: bool = False,
         is_pinned: bool = True,
+        first_port: int = 8000,
     ) -> None:
         register_test_messages()
+        self.first_port = first_port
         self.ids = tuple(ids)
         self.now = now
         self.simulated = simulated
@@ -361,6 +363,7 @@ class Corridor:
         corridor = cls.__new__(cls)
         corridor.ids, corridor.now, corridor.simulated, corridor.one_person = tuple(ids), now, True, False
         corridor.active, corridor.wire = [], MemoryWire(corridor)
+        corridor.first_port = 8000
         corridor.nodes = {}
         for node_id in corridor.ids:
             home = folder / node_id.replace(".", "-")
