@@ -31,7 +31,13 @@ def node() -> None:
 @click.option("--country", required=True, help="ISO 3166-1 code: PK.")
 @click.option("--url", required=True, help="Address at which people and partners reach the node.")
 @click.option("--administrator", default="admin", show_default=True, help="Name of the first administrator.")
-@click.option("--language", default="en", show_default=True, help="Language of the pages: en, zh-hans, ru, ur.")
+@click.option(
+    "--language",
+    type=click.Choice(["en", "zh-hans", "ru", "ur"]),
+    default="en",
+    show_default=True,
+    help="Language of the pages and of the first administrator.",
+)
 @click.option("--one-person", is_flag=True, help="One person decides alone; shown on every agreement.")
 @click.option("--simulated", is_flag=True, help="The data are simulated; every page, chart and export says so.")
 def init(node_id: str, name: str, country: str, url: str, administrator: str, **options: Any) -> None:
