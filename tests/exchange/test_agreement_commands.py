@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from corridor.accounts.commands import approve
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange.commands.agreements import agreement
+from corridor.exchange.rules.agreement import draft, read_agreement
 from tests.exchange.nodes import Corridor
 
 Run = Callable[..., Result]
@@ -166,3 +169,21 @@ def test_every_command_has_help_with_an_example(name: str) -> None:
     text = CliRunner().invoke(agreement, [name, "--help"]).output
 
     assert "Example: corridor agreement" in " ".join(text.split())
+
+
+HOW_TO = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "sign-an-agreement.md"
+
+
+def test_the_source_in_the_how_to_is_a_sound_agreement() -> None:
+    source = re.search(r"```toml\n(.*?)```", HOW_TO.read_text(encoding="utf-8"), re.DOTALL)
+
+    assert source is not None
+    drafted = read_agreement(draft(tomllib.loads(source[1]), texts={"en": b"text"}))
+    assert [channel.clause for channel in drafted.channels] == ["4.1"]
+
+
+def test_every_command_in_the_how_to_exists() -> None:
+    named = set(re.findall(r"^corridor agreement (\w+)", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert named <= set(agreement.commands)
+    assert {"draft", "propose", "sign", "suspend", "resume", "terminate", "amend", "diff"} <= named

@@ -23,6 +23,14 @@ GRANTS = {
 }
 """Which role may do what; the officer's steps that need two persons go through approvals."""
 
+PAGES = (
+    (_("Agreements"), "exchange:agreements", "exchange.see_agreements"),
+    (_("Partners"), "exchange:partners", "exchange.see_partners"),
+    (_("Crossings"), "exchange:crossings", "exchange.see_crossings"),
+    (_("Export counters"), "exchange:counters", "exchange.see_crossings"),
+)
+"""Label, address and permission of the pages that the header shows; the composition root announces them."""
+
 
 class ExchangeConfig(AppConfig):
     """The Django app of the exchange."""

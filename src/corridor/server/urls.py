@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from corridor.accounts.access import public
 from corridor.accounts.apps import PAGES as ACCOUNT_PAGES
+from corridor.exchange.apps import PAGES as EXCHANGE_PAGES
 from corridor.jobs.apps import PAGES as JOB_PAGES
 
 _PLACES = {
@@ -28,9 +29,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
 ]
 
-# People and jobs lie below the shell and cannot announce their pages to it; the composition root does it for them.
+# People, jobs and the exchange lie below the shell and cannot announce their pages to it; the composition root does it for them.
 if "corridor.web" in settings.INSTALLED_APPS:
     from corridor.web.navigation import NavItem, register
 
     for label, url_name, permission in (*ACCOUNT_PAGES, *JOB_PAGES):
         register(NavItem("person", label, url_name, permission))
+    for label, url_name, permission in EXCHANGE_PAGES:
+        register(NavItem("exchange", label, url_name, permission))
