@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from corridor.accounts.actors import System
-from corridor.exchange.services import agreements, checkpoints, rounds
+from corridor.exchange.services import agreements, checkpoints, counters, rounds
 from corridor.jobs.registry import JobContext, task
 
 HOURLY = "exchange.hourly"
@@ -22,6 +22,7 @@ def hourly(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None
         lambda: checkpoints.write_audit_roots(actor=System("hourly"), now=now),
         lambda: rounds.bury_old(now=now),
         lambda: agreements.tick(now=now),
+        lambda: counters.retire(actor=System("hourly"), now=now),
     )
     for done, step in enumerate(steps):
         step()

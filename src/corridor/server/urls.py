@@ -29,7 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
 ]
 
-# People, jobs and the exchange lie below the shell and cannot announce their pages to it; the composition root does it for them.
+# People, jobs and the exchange lie below the shell and cannot announce their pages to it; the composition root does it
+# for them.
 if "corridor.web" in settings.INSTALLED_APPS:
     from corridor.web.navigation import NavItem, register
 

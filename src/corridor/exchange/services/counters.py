@@ -81,21 +81,25 @@ def record(header: Header, message: Message, *, document: Agreement, crossing: C
         _insert(each)
 
 
-@write("exchange.retire_counters")
 def retire(*, actor: System, now: datetime) -> int:
     """Destroy keys and tags of years that are over everywhere; totals stay. Return how many counters that were."""
-    del actor
     # A day later the year is over west of Greenwich too.
-    over = ExportCounter.objects.filter(year__lt=(now - timedelta(days=1)).year)
-    retired = 0
-    for row in over:
-        tags = ExportedPerson.objects.filter(counter=row)
-        if tags.exists():
-            tags.delete()
-            retired += 1
-        keystore.destroy_body_key(keystore.home(), _key_name(row))
-    note(counters=retired)
-    return retired
+    year = (now - timedelta(days=1)).year
+    if not ExportedPerson.objects.filter(counter__year__lt=year).exists():
+        return 0
+    return _retire(year, actor=actor, now=now)
+
+
+@write("exchange.retire_counters", subject="year")
+def _retire(year: int, *, actor: System, now: datetime) -> int:
+    del actor, now
+    retired = ExportCounter.objects.filter(year__lt=year, exported_persons__isnull=False).distinct()
+    names = [_key_name(row) for row in retired]
+    ExportedPerson.objects.filter(counter__year__lt=year).delete()
+    for name in names:
+        keystore.destroy_body_key(keystore.home(), name)
+    note(counters=len(names))
+    return len(names)
 
 
 def _concerns_persons(message: Message) -> bool:
