@@ -88,7 +88,7 @@ def load_the_past(story: Story) -> None:
     it.everywhere(NODES, "detect", until=until.isoformat())
     start = until - timedelta(days=DAYS_OF_CURVES)
     it.everywhere(NODES, "share", first_on=start.isoformat(), end_on=until.isoformat())
-    _delivered(story)
+    delivered(story)
     for part in NODES:
         it.player(part).do("looked")
     story.say(f"{cases:,} simulated cases of 4 diseases and 2 syndromes in 3 countries; two years of curves shared")
@@ -107,7 +107,7 @@ def play_the_weeks(story: Story) -> None:
         for shared in it.everywhere(NODES, "share", first_on=start.isoformat(), end_on=until.isoformat()):
             crossed += shared["sent"]
             withheld += shared["withheld"]
-    _delivered(story)
+    delivered(story)
     for part in PAIRS[0]:
         board = it.player(part).do("board", disease=cast.RISING)
         check(board["simulated"], f"the board of {part.id} says that its figures are simulated")
@@ -208,7 +208,7 @@ def open_the_annex(story: Story) -> None:
         wait_for(f"the annex is open at {part.id}", lambda part=part: it.player(part).do("states")[annex] == "in-force")
     sent = it.player(PAKISTAN).do("share", **days)["sent"]
     check(sent > 0, "daily counts cross once it is open")
-    _delivered(story)
+    delivered(story)
     arrived = [row for row in it.player(CHINA).do("crossings", direction="in") if row["agreement"] == annex]
     check(
         [row for row in arrived if row["schema"].startswith("surveillance.") and row["status"] == "accepted"],
@@ -301,11 +301,7 @@ def welcome_the_restored(story: Story) -> None:
         check(_disputes(partner, CHINA) == 0, "an honest restore is no dispute")
         figures, live = _figures(restored, PAKISTAN), _figures(it.player(CHINA), PAKISTAN)
         check(figures == live, "the restored node holds what the running one holds, each figure once")
-    story.say(
-        story.say(
-            f"a backup with {before:,} figures was restored; {back} crossings came back, {len(figures):,} figures, none twice"
-        )
-    )
+    story.say(f"a backup with {before:,} figures was restored; {back} crossings came back: {len(figures):,} figures")
 
 
 def verdict(path: Path, trust: list[str]) -> tuple[str, int]:
@@ -383,7 +379,8 @@ def _as_of(day: date) -> str:
     return min(datetime.combine(day, time(6), utcnow().tzinfo), utcnow()).isoformat()
 
 
-def _delivered(story: Story) -> None:
+def delivered(story: Story) -> None:
+    """Wait until nothing waits to be delivered at any node."""
     for part in NODES:
         wait_for(f"everything of {part.id} is delivered", lambda part=part: story.it.player(part).do("waiting") == 0)
 

@@ -11,6 +11,7 @@ import click
 from corridor.base.clock import utcnow
 from corridor.demo import cast
 from corridor.demo.acts import ACTS, Story
+from corridor.demo.real import REAL_ACTS, RealStory, read_layout
 from corridor.demo.stage import Stage, stage
 
 FOLDER = Path(".demo")
@@ -21,20 +22,26 @@ FOLDER = Path(".demo")
 @click.option(
     "--home", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Folder for the three homes."
 )
-def demo(*, no_serve: bool, home: Path) -> None:
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder with real files of counts, in place of simulated ones."
+)
+def demo(*, no_serve: bool, home: Path, data: Path | None) -> None:
     """Play three nodes that signed two agreements, in acts.
 
-    Three nodes on this machine (Pakistan, China, Russia) exchange simulated figures. Each act checks the
-    databases of both sides.
+    Three nodes on this machine (Pakistan, China, Russia) exchange simulated figures, or those of the files in --data,
+    which a mapping file lays out. Each act checks the databases of both sides.
 
     Example: corridor demo --no-serve
     """
     started = time.monotonic()
-    with stage(home.absolute(), cast.NODES) as it:
-        story = Story(it=it, monday=cast.last_monday(utcnow().date()), say=_say)
-        for number, (title, act) in enumerate(ACTS, start=1):
-            _play(f"{number}/{len(ACTS)}", title, act, story)
-        click.echo(f"\n{len(ACTS)} acts played and checked in {time.monotonic() - started:.0f} s.")
+    files = read_layout(data) if data is not None else ()
+    monday = cast.last_monday(utcnow().date())
+    with stage(home.absolute(), cast.NODES, simulated=not files) as it:
+        acts = REAL_ACTS if files else ACTS
+        story = RealStory(it=it, monday=monday, say=_say, files=files)
+        for number, (title, act) in enumerate(acts, start=1):
+            _play(f"{number}/{len(acts)}", title, act, story)
+        click.echo(f"\n{len(acts)} acts played and checked in {time.monotonic() - started:.0f} s.")
         if not no_serve:
             _serve(story, it)
 
@@ -51,7 +58,7 @@ def _say(text: str) -> None:
 
 
 def _serve(story: Story, it: Stage) -> None:
-    click.echo("\nSIMULATED figures. Sign in with a one-time password; each may be used once:\n")
+    click.echo("\nSign in with a one-time password; each may be used once:\n")
     for part in cast.NODES:
         click.echo(f"{part.name}: {it.urls[part.country]}/")
         for name, password in story.passwords[part.country].items():

@@ -275,6 +275,59 @@ def alert(disease: str, place: str) -> int:
 
 
 @operation
+def span() -> dict[str, Any]:
+    """Return from when to when daily counts are held, and how many of them are negative corrections."""
+    from corridor.pillars.surveillance import queries
+
+    person = _person("epidemiologist")
+    frame = queries.period_counts(
+        actor=person, diseases=queries.diseases_with_data(actor=person), period="day"
+    ).frame.drop_nulls("observed")
+    days: list[date] = frame["start_on"].to_list()
+    return {
+        "first_on": min(days),
+        "end_on": max(days) + timedelta(days=1),
+        "negative": frame.filter(frame["observed"] < 0).height,
+    }
+
+
+@operation
+def weekly() -> list[dict[str, Any]]:
+    """Return every weekly count of first-level places."""
+    from corridor.pillars.surveillance import queries
+
+    person = _person("epidemiologist")
+    codes = queries.diseases_with_data(actor=person)
+    frame = queries.period_counts(actor=person, diseases=codes, level="admin1").frame
+    return frame.select("disease", "place", "start_on", "observed").to_dicts()
+
+
+@operation
+def held(partner: str) -> list[dict[str, Any]]:
+    """Return every weekly figure held of a partner."""
+    from corridor.pillars.surveillance import queries
+
+    person = _person("epidemiologist")
+    found = []
+    for code in queries.board(actor=person, now=_now()).diseases:
+        frame = queries.partner_counts(actor=person, disease=code, period="week", first_on=date(1900, 1, 1))
+        found += frame.select("from_node", "place", "start_on", "value", "withheld").to_dicts()
+    return [row for row in found if row["from_node"] == partner]
+
+
+@operation
+def signals() -> list[dict[str, Any]]:
+    """Return every signal."""
+    from corridor.pillars.surveillance import queries
+
+    found, _ = queries.signals(actor=_person("epidemiologist"), limit=10_000)
+    return [
+        {name: getattr(each, name) for name in ("disease", "place", "start_on", "observed", "expected", "method")}
+        for each in found
+    ]
+
+
+@operation
 def looked() -> None:
     """Let the epidemiologist look at the board, so that it can say later what is new."""
     from corridor.pillars.surveillance import services

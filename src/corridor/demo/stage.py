@@ -126,15 +126,20 @@ def prepare_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, parts: tuple[NodePart, ...]) -> Iterator[Stage]:
-    """Make the homes, start nodes and players, and stop all of them in the end, whatever happens."""
+def stage(folder: Path, parts: tuple[NodePart, ...], *, simulated: bool = True) -> Iterator[Stage]:
+    """Make the homes, start nodes and players, and stop all of them in the end, whatever happens.
+
+    Parameters
+    ----------
+    simulated : whether the nodes mark every page, chart and export as simulated
+    """
     prepare_folder(folder)
     it = Stage(folder=folder)
     for part in parts:
         it.urls[part.country] = f"http://127.0.0.1:{check_port('127.0.0.1', 0)}"
     try:
         with ThreadPoolExecutor(len(parts)) as pool:
-            list(pool.map(lambda part: _found(it, part), parts))
+            list(pool.map(lambda part: _found(it, part, simulated=simulated), parts))
         for part in parts:
             start_server(it, part)
             it.players[part.country] = _start_player(it.home(part), part)
@@ -244,9 +249,10 @@ def wait_for(what: str, holds: Any, *, seconds: float = START_SECONDS) -> Any:
         time.sleep(0.1)
 
 
-def _found(it: Stage, part: NodePart) -> None:
+def _found(it: Stage, part: NodePart, *, simulated: bool) -> None:
     home = it.home(part)
-    command = [*CORRIDOR, "node", "init", "--home", str(home), "--simulated"]
+    command = [*CORRIDOR, "node", "init", "--home", str(home)]
+    command += ["--simulated"] if simulated else []
     command += ["--id", part.id, "--name", part.name, "--country", part.country, "--url", it.urls[part.country]]
     command += ["--language", part.language]
     made = subprocess.run(command, capture_output=True, text=True, env=_environment(home), check=False)  # noqa: S603  # our own command line
