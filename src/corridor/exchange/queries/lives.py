@@ -70,8 +70,15 @@ def replay_of(row: AgreementRow) -> Replay:
         .order_by("pk")
         .values_list("signed", "recorded_at")
     ]
-    records += _refused_statements(row, known={record.statement.hash for record in records})
-    records.sort(key=lambda record: record.recorded_at)
+    found = _replay(row, records)
+    if not found.waiting:
+        return found
+    # Only a gap makes it worth looking for numbers that refused statements used up.
+    refused = _refused_statements(row, known={record.statement.hash for record in records})
+    return _replay(row, sorted([*records, *refused], key=lambda record: record.recorded_at)) if refused else found
+
+
+def _replay(row: AgreementRow, records: list[Recorded]) -> Replay:
     return replay(
         document_of(row),
         records,
