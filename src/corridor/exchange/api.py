@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.db.utils import DatabaseError
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI, Schema, Status
 
 from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError
@@ -252,13 +252,13 @@ def card(request: HttpRequest) -> HttpResponse:
 
 
 @api.get("/health", summary="Whether this node takes envelopes now", response={200: Health, 503: Problem})
-def health(request: HttpRequest) -> HttpResponse | tuple[int, dict[str, Any]]:
+def health(request: HttpRequest) -> Status[Any]:
     """Return the node's state; nothing of its business."""
     del request
     node = queries.own_node()
     if node is None:
-        return 503, {"code": "no-node", "text": "this home has no node yet"}
-    return 200, {"node": node.node_id, "state": node.state, "epoch": node.epoch}
+        return Status(503, {"code": "no-node", "text": "this home has no node yet"})
+    return Status(200, {"node": node.node_id, "state": node.state, "epoch": node.epoch})
 
 
 def _plain(reply: WireReply) -> HttpResponse:
