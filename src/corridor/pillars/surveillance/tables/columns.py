@@ -25,6 +25,7 @@ class Reader:
     mapping : where each field comes from
     as_of_on : date of the extract; nothing may have happened later
     places, diseases : the reference data that names are resolved by
+    home : code of the country whose places are meant first, where a name belongs to several
     rejects : where faults go
     """
 
@@ -33,6 +34,7 @@ class Reader:
     places: Places
     diseases: Diseases
     rejects: Rejects
+    home: str = ""
 
     def pick(self, frame: pl.DataFrame, fields: tuple[str, ...], *, verbatim: tuple[str, ...] = ()) -> pl.DataFrame:
         """Return one text column for each field, and ``row``; a field without a source is null throughout.
@@ -123,7 +125,9 @@ class Reader:
             if place is None:
                 return found.code
             within = found.code
-        found = self.places.resolve(place or "", within=within)
+        found = self.places.resolve(place or "", within=within or self.home or None)
+        if found is None and within is None and self.home:
+            found = self.places.resolve(place or "")
         return None if found is None else found.code
 
     def with_date(self, frame: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -32,7 +32,7 @@ _STEP = {"day": "1d", "week": "1w", "month": "1mo"}
 
 
 def read_counts(
-    frame: pl.DataFrame, *, mapping: Mapping, as_of_on: date, places: Places, diseases: Diseases
+    frame: pl.DataFrame, *, mapping: Mapping, as_of_on: date, places: Places, diseases: Diseases, home: str = ""
 ) -> Outcome:
     """Return the counts of a file, each field validated and coded.
 
@@ -46,6 +46,7 @@ def read_counts(
     as_of_on : date
         Date of the extract: a period that begins later is impossible.
     places, diseases : the reference data
+    home : code of the country whose places are meant first, where a name belongs to several
 
     Returns
     -------
@@ -66,7 +67,7 @@ def read_counts(
     """
     _require(frame, mapping)
     rejects = Rejects()
-    reader = Reader(mapping=mapping, as_of_on=as_of_on, places=places, diseases=diseases, rejects=rejects)
+    reader = Reader(mapping=mapping, as_of_on=as_of_on, places=places, diseases=diseases, rejects=rejects, home=home)
     # A row for cases of unknown residence is not the country's total, which an empty place stands for.
     rows = reader.pick(frame, COUNT_FIELDS, verbatim=("place",))
     rows = reader.with_place(reader.with_disease(rows))

@@ -43,7 +43,7 @@ OLDEST = 130
 
 
 def read_line_list(
-    frame: pl.DataFrame, *, mapping: Mapping, as_of_on: date, places: Places, diseases: Diseases
+    frame: pl.DataFrame, *, mapping: Mapping, as_of_on: date, places: Places, diseases: Diseases, home: str = ""
 ) -> Outcome:
     """Return the cases of a line list, each field validated and coded.
 
@@ -56,6 +56,7 @@ def read_line_list(
     as_of_on : date
         Date of the extract: a later date in the file is impossible.
     places, diseases : the reference data
+    home : code of the country whose places are meant first, where a name belongs to several
 
     Returns
     -------
@@ -70,7 +71,7 @@ def read_line_list(
     """
     _require(frame, mapping)
     rejects = Rejects()
-    reader = Reader(mapping=mapping, as_of_on=as_of_on, places=places, diseases=diseases, rejects=rejects)
+    reader = Reader(mapping=mapping, as_of_on=as_of_on, places=places, diseases=diseases, rejects=rejects, home=home)
     cases = reader.pick(frame, CASE_FIELDS)
     cases = reader.short(reader.needed(cases, "case_id"), "case_id")
     cases = reader.with_place(reader.with_disease(cases))

@@ -11,8 +11,7 @@ __all__ = ["EFFECTS", "REASONS", "REJECT_SCHEMA", "Outcome", "Rejects"]
 
 REASONS = {
     "missing-value": "a value; the field is needed",
-    "unknown-place": "a name or code of a place in the reference data, in any of its languages",
-    "ambiguous-place": "a name that belongs to one place alone; add the country or use the code",
+    "unknown-place": "the name, in any of four languages, or the code of one place; several of one name need a country",
     "unknown-disease": "a name or code of a disease or syndrome in the reference data",
     "not-a-date": "a date such as 2024-01-31, 31.01.2024, 31/01/2024 (day first unless set otherwise) or 31 Jan 2024",
     "not-a-period": "a date, an ISO week such as 2024-W05, or a month such as 2024-01",

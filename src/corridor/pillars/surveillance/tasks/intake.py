@@ -12,6 +12,7 @@ from corridor.accounts.actors import Actor
 from corridor.base.errors import UserFault
 from corridor.base.reference import diseases, places
 from corridor.base.textfiles import read_table
+from corridor.exchange.queries import own_node
 from corridor.pillars.surveillance.queries import running_import, same_file, would_change
 from corridor.pillars.surveillance.services import (
     Changes,
@@ -81,6 +82,8 @@ def read_file(
 ) -> ReadFile:
     """Read and validate a file of line lists or counts; columns that the mapping leaves open are guessed.
 
+    A name that several countries have means the place in this node's own country.
+
     Raises
     ------
     UserFault
@@ -92,7 +95,9 @@ def read_file(
     fields = FIELDS[kind]
     complete = guess_mapping(frame.columns, fields=fields, base=mapping)
     read = read_line_list if kind == "line-list" else read_counts
-    outcome = read(frame, mapping=complete, as_of_on=as_of.date(), places=places(), diseases=diseases())
+    node = own_node()
+    home = node.country if node is not None else ""
+    outcome = read(frame, mapping=complete, as_of_on=as_of.date(), places=places(), diseases=diseases(), home=home)
     return ReadFile(name=name, kind=kind, hash=digest.hexdigest(), mapping=complete, outcome=outcome)
 
 
