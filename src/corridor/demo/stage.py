@@ -27,6 +27,7 @@ START_SECONDS = 40.0
 STOP_SECONDS = 15.0
 CORRIDOR = (sys.executable, "-c", "from corridor.cli.main import main; main()")
 """The command line of this very installation, whatever is on the path."""
+PLAYER = (sys.executable, "-m", "corridor.demo.player")
 
 
 class NotADemoHome(WrongUsage):
@@ -45,6 +46,14 @@ class ActFailed(CorridorError):
     """What an act asserts does not hold."""
 
     code = "act-failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programs:
+    """How the processes of the stage are called; tests put others in their place, to see the acts fail."""
+
+    corridor: tuple[str, ...] = CORRIDOR
+    player: tuple[str, ...] = PLAYER
 
 
 @dataclass
@@ -92,6 +101,7 @@ class Stage:
     players: dict[str, Player] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
     servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    programs: Programs = field(default_factory=Programs)
 
     def home(self, part: NodePart) -> Path:
         """Return the home of a node."""
@@ -126,15 +136,18 @@ def prepare_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def stage(folder: Path, parts: tuple[NodePart, ...], *, simulated: bool = True) -> Iterator[Stage]:
+def stage(
+    folder: Path, parts: tuple[NodePart, ...], *, simulated: bool = True, programs: Programs | None = None
+) -> Iterator[Stage]:
     """Make the homes, start nodes and players, and stop all of them in the end, whatever happens.
 
     Parameters
     ----------
     simulated : whether the nodes mark every page, chart and export as simulated
+    programs : how the processes are called; left out, as installed
     """
     prepare_folder(folder)
-    it = Stage(folder=folder)
+    it = Stage(folder=folder, programs=programs or Programs())
     for part in parts:
         it.urls[part.country] = f"http://127.0.0.1:{check_port('127.0.0.1', 0)}"
     try:
@@ -142,7 +155,7 @@ def stage(folder: Path, parts: tuple[NodePart, ...], *, simulated: bool = True) 
             list(pool.map(lambda part: _found(it, part, simulated=simulated), parts))
         for part in parts:
             start_server(it, part)
-            it.players[part.country] = _start_player(it.home(part), part)
+            it.players[part.country] = start_player(it, it.home(part), part)
         for part in parts:
             it.player(part).do("hello")
         yield it
@@ -159,7 +172,7 @@ def start_server(it: Stage, part: NodePart) -> None:
     port = it.urls[part.country].rsplit(":", 1)[1]
     with (home.parent / f"{home.name}.log").open("ab") as log:
         it.servers[part.country] = subprocess.Popen(  # noqa: S603  # our own command line
-            [*CORRIDOR, "node", "serve", "--home", str(home), "--port", port],
+            [*it.programs.corridor, "node", "serve", "--home", str(home), "--port", port],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
@@ -200,7 +213,7 @@ def guest(it: Stage, part: NodePart, *, backup: Path, name: str) -> Iterator[Pla
     shutil.copy2(_secret(it.home(part)), _secret(copy))
     with tarfile.open(backup) as archive:
         archive.extract("corridor.db", copy, filter="data")
-    player = _start_player(copy, part)
+    player = start_player(it, copy, part)
     try:
         yield player
     finally:
@@ -251,7 +264,7 @@ def wait_for(what: str, holds: Any, *, seconds: float = START_SECONDS) -> Any:
 
 def _found(it: Stage, part: NodePart, *, simulated: bool) -> None:
     home = it.home(part)
-    command = [*CORRIDOR, "node", "init", "--home", str(home)]
+    command = [*it.programs.corridor, "node", "init", "--home", str(home)]
     command += ["--simulated"] if simulated else []
     command += ["--id", part.id, "--name", part.name, "--country", part.country, "--url", it.urls[part.country]]
     command += ["--language", part.language]
@@ -263,10 +276,11 @@ def _found(it: Stage, part: NodePart, *, simulated: bool) -> None:
     (places / "demonstration.csv").write_bytes(resources.files("corridor.demo").joinpath("places.csv").read_bytes())
 
 
-def _start_player(home: Path, part: NodePart) -> Player:
+def start_player(it: Stage, home: Path, part: NodePart) -> Player:
+    """Put a player at a home of a node."""
     with (home.parent / f"{home.name}-player.log").open("ab") as log:
-        process = subprocess.Popen(  # our own command line
-            [sys.executable, "-m", "corridor.demo.player"],
+        process = subprocess.Popen(  # noqa: S603  # our own command line
+            it.programs.player,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
