@@ -7,12 +7,13 @@ WARM := $(VENV)/.warm
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup demo test test-postgres check bench docs reference messages clean
+.PHONY: help setup demo test test-postgres soak check bench docs reference messages clean
 
 help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
 	@echo "make demo      play the corridor of three countries and serve it    (ARGS=--no-serve: check it and end)"
 	@echo "make test      every test: SQLite, then what touches the database again on PostgreSQL"
+	@echo "make soak      kill nodes for about ten minutes and count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
 	@echo "make check     format, lint, types, imports, templates, dependencies, dead code, catalogues"
 	@echo "make bench     measure speed beside the tools a user would pick instead"
 	@echo "make docs      write the reference pages from the code"
@@ -45,6 +46,10 @@ test: $(WARM)
 
 test-postgres: $(WARM)
 	CORRIDOR_TEST_DATABASE=postgres $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not journey and not postgres" tests/node tests/exchange tests/surveillance
+
+# Real processes on loopback, killed at every named point and at random; nothing that was acknowledged may be gone.
+soak: $(WARM)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
