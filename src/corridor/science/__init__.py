@@ -11,6 +11,7 @@ _HOMES = {
     "TooFewWeeks": "series",
     "UnknownMethod": "series",
     "detect": "detection",
+    "detect_on_cluster": "cluster",
     "ears": "ears_methods",
     "farrington": "farrington_methods",
     "farrington_flexible": "farrington_methods",

@@ -23,7 +23,7 @@ from corridor.science.series import (
     mask_like_counts,
 )
 
-__all__ = ["FEWEST_YEARS", "METHODS", "detect", "options_of"]
+__all__ = ["FEWEST_YEARS", "METHODS", "detect", "join_series", "options_of"]
 
 METHODS = ("farrington-flexible", "farrington", "ears-c1", "ears-c2", "ears-c3")
 FEWEST_YEARS = 2
@@ -116,7 +116,7 @@ def detect(
         parts.append(_with_fallback(task, columns) if fallback else _strictly(task, columns))
         if progress is not None:
             progress(int(columns.size + begin), shape[0])
-    return _joined(parts)
+    return join_series(parts)
 
 
 @dataclass(frozen=True)
@@ -270,8 +270,8 @@ def _notes(result: Alarms, task: _Task, observed: NDArray[np.bool_], begins: NDA
     return notes
 
 
-def _joined(parts: list[Alarms]) -> Alarms:
-    """Put the parts of many series side by side."""
+def join_series(parts: list[Alarms]) -> Alarms:
+    """Return the alarms of several sets of series side by side."""
     if len(parts) == 1:
         return parts[0]
     names = list(dict.fromkeys(name for part in parts for name in part.methods))
