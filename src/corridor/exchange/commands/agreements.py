@@ -15,6 +15,7 @@ import click
 from corridor.accounts.approvals import Outcome
 from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
+from corridor.base.encodings import NotATable
 from corridor.base.errors import InputFault, WrongUsage
 from corridor.base.textfiles import decode_text
 from corridor.exchange.queries import agreements as queries
@@ -334,7 +335,12 @@ def _texts(pairs: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    data = decode_text(_bytes(path), name=str(path)).decode()
+    try:
+        data = decode_text(_bytes(path), name=str(path)).decode()
+    except NotATable:
+        raise UnreadableSource(
+            f"{path} holds binary data; a source is a text in TOML or JSON. See docs/how-to/sign-an-agreement.md."
+        ) from None
     try:
         value = json.loads(data) if path.suffix == ".json" else tomllib.loads(data)
     except ValueError as fault:
