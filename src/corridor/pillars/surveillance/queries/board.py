@@ -9,6 +9,7 @@ from django.db.models import Count, Max
 from corridor.accounts.actors import Actor
 from corridor.accounts.models import Person
 from corridor.accounts.roles import require
+from corridor.base.reference import diseases
 from corridor.pillars.surveillance.models import (
     DetectionResult,
     DetectionRun,
@@ -46,6 +47,8 @@ PARTNER_SCHEMA = {
     "expected": pl.Float64,
     "upperbound": pl.Float64,
     "simulated": pl.Boolean,
+    "as_of": pl.Datetime("us", "UTC"),
+    "received_at": pl.Datetime("us", "UTC"),
 }
 
 
@@ -81,7 +84,7 @@ class PartnerAlertView:
 
 @dataclass(frozen=True, kw_only=True)
 class PartnerFreshness:
-    """How fresh what a partner sent is: as of when, received when, up to which period."""
+    """How fresh a partner's figures of the disease shown are: as of when, received when, up to which period."""
 
     from_node: str
     as_of: datetime
@@ -155,7 +158,7 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
         If `actor` may not see the board.
     """
     require(actor, SEE)
-    theirs = PartnerCount.objects.filter(is_current=True).order_by().values_list("disease", flat=True).distinct()
+    theirs = [each.code for each in diseases() if PartnerCount.objects.filter(disease=each.code).exists()]
     known = sorted({*diseases_with_data(actor=actor), *theirs})
     open_signals, signals_open = signals(actor=actor, statuses=OPEN, limit=50)
     disease = disease or next((each.disease for each in open_signals), "") or next(iter(known), "")
@@ -176,7 +179,7 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
         signals_open=signals_open,
         alerts=tuple(alerts),
         sources=tuple(sources(actor=actor)),
-        freshness=_freshness(),
+        freshness=_freshness(partners),
         waiting=_waiting(),
         looked_at=looked_at,
         **_news(looked_at),
@@ -264,21 +267,11 @@ def _alert(row: PartnerAlert) -> PartnerAlertView:
     )
 
 
-def _freshness() -> tuple[PartnerFreshness, ...]:
-    rows = (
-        PartnerCount.objects.filter(is_current=True)
-        .order_by()
-        .values("from_node")
-        .annotate(as_of=Max("as_of"), received_at=Max("received_at"), last=Max("start_on"))
-    )
+def _freshness(figures: pl.DataFrame) -> tuple[PartnerFreshness, ...]:
+    newest = figures.group_by("from_node").agg(pl.col("as_of", "received_at", "start_on").max()).sort("from_node")
     return tuple(
-        PartnerFreshness(
-            from_node=row["from_node"],
-            as_of=row["as_of"],
-            received_at=row["received_at"],
-            last_start_on=row["last"],
-        )
-        for row in sorted(rows, key=lambda row: str(row["from_node"]))
+        PartnerFreshness(from_node=node, as_of=as_of, received_at=received_at, last_start_on=start)
+        for node, as_of, received_at, start in newest.iter_rows()
     )
 
 

@@ -9,6 +9,7 @@ from django.db.models import Max, Min
 
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
+from corridor.base.reference import diseases as known_diseases
 from corridor.base.reference import places
 from corridor.pillars.surveillance.models import Case, CountReport, Import, WeekTally
 from corridor.pillars.surveillance.queries.rows import Visible, chosen, fetch_visible, visible
@@ -149,10 +150,12 @@ def diseases_with_data(*, actor: Actor) -> list[str]:
     """Return the codes of the diseases of which any count or case is held, sorted."""
     require(actor, SEE)
     versions = visible()
-    found: set[str] = set()
-    for model in (WeekTally, CountReport):
-        found.update(model.objects.filter(versions.q).order_by().values_list("disease", flat=True).distinct())
-    return sorted(found)
+    # One look into an index for each disease that there is; a DISTINCT would read every row.
+    return sorted(
+        disease.code
+        for disease in known_diseases()
+        if any(model.objects.filter(versions.q, disease=disease.code).exists() for model in (WeekTally, CountReport))
+    )
 
 
 def _coverage(versions: Visible) -> _Coverage:

@@ -113,13 +113,19 @@ def fetch(
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
-    texts = {name: pl.String if dtype == pl.Date else dtype for name, dtype in schema.items()}
+    texts = {name: pl.String if dtype.is_temporal() else dtype for name, dtype in schema.items()}
     frame = pl.DataFrame(rows, schema=texts, orient="row")
-    return frame.with_columns(
-        pl.col(name).str.to_date("%Y-%m-%d") for name, dtype in schema.items() if dtype == pl.Date
-    )
+    return frame.with_columns(_temporal(name, dtype) for name, dtype in schema.items() if dtype.is_temporal())
 
 
-def _selected(expression: str, dtype: object) -> str:
-    # Dates come as text from both databases, and polars reads a column of them at once.
-    return f"CAST({expression} AS TEXT)" if dtype == pl.Date else expression
+def _temporal(name: str, dtype: Any) -> pl.Expr:
+    if dtype == pl.Date:
+        return pl.col(name).str.to_date("%Y-%m-%d")
+    # SQLite holds "2026-06-01 08:00:00.5" in UTC, PostgreSQL writes "2026-06-01 08:00:00.5+00" in the session's UTC.
+    moment = pl.col(name).str.head(26).str.replace(r"[+-]\d\d(:?\d\d)?$", "")
+    return moment.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us").dt.replace_time_zone("UTC")
+
+
+def _selected(expression: str, dtype: Any) -> str:
+    # Dates and moments come as text from both databases, and polars reads a column of them at once.
+    return f"CAST({expression} AS TEXT)" if dtype.is_temporal() else expression
