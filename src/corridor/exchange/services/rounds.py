@@ -136,7 +136,8 @@ def _object(data: bytes, members: set[str]) -> dict[str, Any]:
         value = parse_strict(data)
     except NotCanonical as fault:
         raise MalformedRound(f"expected JSON: {fault}") from None
-    if not isinstance(value, dict) or value.keys() != members or value["version"] != VERSION:
+    # In Python `true` and 1.0 equal 1; in the description of the API they do not.
+    if not isinstance(value, dict) or value.keys() != members or repr(value["version"]) != str(VERSION):
         raise MalformedRound(f"expected an object of version {VERSION} with the members {', '.join(sorted(members))}")
     return value
 

@@ -1,0 +1,1 @@
+"""The API that partners call, from outside: signed by a partner, by a stranger, or by nobody."""
