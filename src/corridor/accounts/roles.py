@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from corridor.base.errors import CorridorError, Refused
+from corridor.base.errors import CorridorError, Refused, WrongUsage
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -23,7 +23,7 @@ class NotPermitted(Refused):
     code = "not-permitted"
 
 
-class UnknownRole(Refused):
+class UnknownRole(WrongUsage):
     """No app has announced a role of that name."""
 
     code = "unknown-role"

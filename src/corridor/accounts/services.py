@@ -84,6 +84,21 @@ def person_named(username: str) -> Person:
     return person
 
 
+def check_name(username: str) -> None:
+    """Do nothing if a person may be called `username`.
+
+    Raises
+    ------
+    BadName
+        With what a name takes.
+    """
+    if not _NAME.fullmatch(username):
+        raise BadName(
+            f"{username!r} cannot be a name for signing in: "
+            "it takes 2 to 64 of a-z, 0-9, dot, dash and underscore, a letter first"
+        )
+
+
 @write("accounts.add_person", subject="username")
 def add_person(
     username: str,
@@ -117,11 +132,7 @@ def add_person(
         If the input cannot be used.
     """
     require(actor, MANAGE)
-    if not _NAME.fullmatch(username):
-        raise BadName(
-            f"{username!r} cannot be a name for signing in: "
-            "it takes 2 to 64 of a-z, 0-9, dot, dash and underscore, a letter first"
-        )
+    check_name(username)
     if language not in dict(settings.LANGUAGES):
         raise UnknownLanguage(
             f"there are no pages in {language!r}; choose one of: {', '.join(dict(settings.LANGUAGES))}"

@@ -23,6 +23,12 @@ _SCIENCE = {
 _WITHOUT_DJANGO = "Commands of a node need the extra 'server': pip install 'health-corridor[server]'."
 
 
+_FILE_FAULTS = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS, errno.ENAMETOOLONG}
+)
+"""What the system says of a file that a person named, where no command has said it better."""
+
+
 class NoServerExtra(WrongUsage):
     """A command of the node was called where the extra ``server`` is not installed."""
 
@@ -93,7 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
             where = f" ({fault.filename})" if fault.filename else ""
             _fail(f"error [disk-full]: nothing can be written any more{where}. Free space and repeat the command.", 3)
-        raise
+        if fault.filename is None or fault.errno not in _FILE_FAULTS:
+            raise
+        _fail(
+            f"error [file-fault]: {fault.filename}: {fault.strerror}. Check the name, the folder and its permissions.",
+            3,
+        )
     sys.exit(0)
 
 

@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,10 @@ WITHOUT_HOME = frozenset({("node", "init"), ("demo",)})
 """Commands that make the home that they work on."""
 WITHOUT_MIGRATIONS = frozenset({("node", "upgrade"), ("node", "serve"), ("node", "work"), ("node", "restore")})
 """Commands that look after the state of the database themselves."""
+
+
+STOPPED_WITH_ARGUMENT = {("node", "restore"): "source"}
+"""Commands that replace what a running node works on, once this argument is given: the node must be stopped."""
 
 
 def commands(arguments: Sequence[str] | None = None) -> dict[str, click.Command]:
@@ -105,8 +110,8 @@ def _prepare(command: click.Command, *, path: tuple[str, ...]) -> None:
         return
     if not any("--home" in parameter.opts for parameter in command.params):
         command.params.append(_home_option())
-    if command.callback is not None and path not in WITHOUT_HOME:
-        command.callback = _checked(command.callback, migrations=path not in WITHOUT_MIGRATIONS)
+    if command.callback is not None:
+        command.callback = _checked(command.callback, path=path)
 
 
 def _home_option() -> click.Option:
@@ -119,16 +124,23 @@ def _home_option() -> click.Option:
     )
 
 
-def _checked(callback: Any, *, migrations: bool) -> Any:
+def _checked(callback: Any, *, path: tuple[str, ...]) -> Any:
+    """Return the callback behind the checks that every command of the node makes first."""
+
     @functools.wraps(callback)
     def checked(*args: Any, **kwargs: Any) -> Any:
         from django.conf import settings
 
         from corridor.server import homes
 
-        homes.check(settings.CORRIDOR_HOME)
-        if migrations:
-            homes.check_database(expected=settings.CORRIDOR["database"])
-        return callback(*args, **kwargs)
+        with ExitStack() as stack:
+            stack.enter_context(homes.database_faults())
+            if path not in WITHOUT_HOME:
+                home = homes.check(settings.CORRIDOR_HOME)
+                if path in STOPPED_WITH_ARGUMENT and kwargs.get(STOPPED_WITH_ARGUMENT[path]) is not None:
+                    stack.enter_context(homes.serving(home, homes.PARTS))
+                if path not in WITHOUT_MIGRATIONS:
+                    homes.check_database(expected=settings.CORRIDOR["database"])
+            return callback(*args, **kwargs)
 
     return checked

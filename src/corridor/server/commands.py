@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from corridor.accounts.actors import System
-from corridor.accounts.services import add_person, one_time_password
+from corridor.accounts.services import add_person, check_name, one_time_password
 from corridor.base.clock import utcnow
 from corridor.exchange.services.founding import found_node
 from corridor.server import env, homes
@@ -46,6 +46,7 @@ def init(node_id: str, name: str, country: str, url: str, administrator: str, **
     if home is None or settings.CORRIDOR_SECRET_FILE is None:
         raise homes.NoHome("no home was named; give --home DIR (a folder that does not exist yet)")
     homes.check_identity(node_id=node_id, name=name, country=country, url=url)
+    check_name(administrator)
     values = {
         "id": node_id,
         "name": name.strip(),
@@ -56,6 +57,24 @@ def init(node_id: str, name: str, country: str, url: str, administrator: str, **
     }
     homes.make(home, values=values, secret_file=settings.CORRIDOR_SECRET_FILE)
     settings.CORRIDOR.update(values)
+    try:
+        password, recovery = _begin(home, administrator=administrator, language=options["language"])
+    except BaseException:
+        # Half a home would stand in the way of the next attempt, and its keys were shown to nobody.
+        connection.close()
+        homes.unmake(home, secret_file=settings.CORRIDOR_SECRET_FILE)
+        raise
+    click.echo(
+        f"The home of {node_id} is {home}; its secret is {settings.CORRIDOR_SECRET_FILE} "
+        "(keep a copy apart from backups)."
+    )
+    click.echo(f"First administrator: {administrator}   one-time password: {password}   (shown this once)")
+    click.echo(f"Recovery key: {recovery}   (shown this once; keep it on paper, away from this machine)")
+    click.echo(f"Next: corridor node serve --home {home}")
+
+
+def _begin(home: Path, *, administrator: str, language: str) -> tuple[str, str]:
+    """Make database, first administrator and keys; return the one-time password and the recovery key."""
     now = utcnow()
     migrate()
     password = one_time_password()
@@ -65,16 +84,9 @@ def init(node_id: str, name: str, country: str, url: str, administrator: str, **
         actor=System("init"),
         now=now,
         password=password,
-        language=options["language"],
+        language=language,
     )
-    recovery = found_node(home, actor=System("init"), now=now)
-    click.echo(
-        f"The home of {node_id} is {home}; its secret is {settings.CORRIDOR_SECRET_FILE} "
-        "(keep a copy apart from backups)."
-    )
-    click.echo(f"First administrator: {administrator}   one-time password: {password}   (shown this once)")
-    click.echo(f"Recovery key: {recovery}   (shown this once; keep it on paper, away from this machine)")
-    click.echo(f"Next: corridor node serve --home {home}")
+    return password, found_node(home, actor=System("init"), now=now)
 
 
 @node.command("serve")

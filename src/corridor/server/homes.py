@@ -6,13 +6,14 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from corridor.base.errors import InputFault, WrongUsage
@@ -51,6 +52,18 @@ class DatabaseUnreachable(WrongUsage):
     """The database of the home does not answer."""
 
     code = "database-unreachable"
+
+
+class DatabaseBusy(WrongUsage):
+    """Another process has held the database for longer than this one waits."""
+
+    code = "database-busy"
+
+
+class DiskFull(InputFault):
+    """The disk under the database is full."""
+
+    code = "disk-full"
 
 
 class AlreadyServed(WrongUsage):
@@ -129,6 +142,12 @@ def make(home: Path, *, values: dict[str, Any], secret_file: Path) -> None:
         ) from error
 
 
+def unmake(home: Path, *, secret_file: Path) -> None:
+    """Remove what `make` made, after the rest of making a node failed."""
+    shutil.rmtree(home, ignore_errors=True)
+    secret_file.unlink(missing_ok=True)
+
+
 def _write_secret(path: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as stream:
@@ -192,9 +211,44 @@ def unapplied() -> list[str]:
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DatabaseUnreachable(f"the database does not answer: {reason}. Start it, or check DATABASE_URL") from error
+        raise DatabaseUnreachable(_not_answering(error)) from error
     return [f"{migration.app_label}.{migration.name}" for migration, backwards in plan if not backwards]
+
+
+def _not_answering(error: DatabaseError) -> str:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"the database does not answer: {reason}. Start it, or check DATABASE_URL"
+
+
+@contextmanager
+def database_faults() -> Iterator[None]:
+    """Turn what stops a database for reasons outside the program into a fault that says what to do.
+
+    Raises
+    ------
+    DiskFull, DatabaseBusy, DatabaseUnreachable
+        With what to do. What was begun has been rolled back.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        text = str(error).lower()
+        if "disk is full" in text or "no space left" in text:
+            raise DiskFull(
+                "the disk of the database is full, and nothing was changed. Free space and repeat the command"
+            ) from error
+        if "is locked" in text:
+            raise DatabaseBusy(
+                "another process has held the database for half a minute; nothing was changed. Repeat the command later"
+            ) from error
+        if "readonly" in text or "read-only" in text or "unable to open" in text:
+            raise DatabaseUnreachable(
+                f"the database cannot be written ({error}). Check who owns the home and its files, "
+                "and that the disk is writable"
+            ) from error
+        if isinstance(error, (InterfaceError, OperationalError)) and connection.vendor == "postgresql":
+            raise DatabaseUnreachable(_not_answering(error)) from error
+        raise
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def check_port(address: str, port: int) -> int:
         except OSError as error:
             raise PortTaken(
                 f"port {port} of {address} cannot be used ({error.strerror}); "
-                "stop what listens there, or give another --port"
+                "stop what listens there, or give another --port or --address"
             ) from error
         return int(probe.getsockname()[1])
 

@@ -13,11 +13,12 @@ from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import InputFault
 from corridor.exchange import queries
+from corridor.exchange.rules.jws import Malformed
 from corridor.exchange.services import disputes, partners, restore
 
 
 class UnreadableCard(InputFault):
-    """A card file is not there, is a folder, or is empty."""
+    """A card file is not there, is a folder, is empty, or holds something else."""
 
     code = "unreadable-card"
 
@@ -36,8 +37,15 @@ def add(card: Path, fingerprint: str) -> None:
     Example: corridor peer add card.json --fingerprint AB12-CD34-EF56-…
     """
     now = utcnow()
+    person = acting_person(now)
     document = _read(card)
-    say(partners.ask_to_pin(document, fingerprint=fingerprint, actor=acting_person(now), now=now), "pinned")
+    try:
+        outcome = partners.ask_to_pin(document, fingerprint=fingerprint, actor=person, now=now)
+    except Malformed as fault:
+        raise UnreadableCard(
+            f"{card} is no card file: {fault}. Ask the partner for the output of `corridor node card`, as a file"
+        ) from None
+    say(outcome, "pinned")
 
 
 @peer.command("list")

@@ -31,6 +31,12 @@ class UnreadableBackup(InputFault):
     code = "unreadable-backup"
 
 
+class UnwritableBackup(InputFault):
+    """The file of a backup cannot be written."""
+
+    code = "unwritable-backup"
+
+
 class BackupExists(WrongUsage):
     """The file to write is there already."""
 
@@ -46,6 +52,8 @@ def backup(target: Path, *, home: Path, actor: Actor, now: datetime) -> None:
         On PostgreSQL: use pg_dump, and copy ``bodies/`` and ``settings.toml``.
     BackupExists
         If `target` is there already.
+    UnwritableBackup
+        If its folder is not there, or nothing can be written in it; what was begun is removed.
     """
     if connection.vendor != "sqlite":
         raise NotSqlite(
@@ -53,6 +61,8 @@ def backup(target: Path, *, home: Path, actor: Actor, now: datetime) -> None:
         )
     if target.exists():
         raise BackupExists(f"{target} exists already; name another file")
+    if not target.parent.is_dir():
+        raise UnwritableBackup(f"there is no folder {target.parent} for the backup; make it, or name another")
     _note_backup(actor=actor, now=now)
     with tempfile.TemporaryDirectory(dir=home) as folder:
         copy = Path(folder) / _DATABASE
@@ -91,7 +101,8 @@ def put_back(source: Path, *, home: Path, now: datetime) -> None:
             copy.execute("SELECT node_id FROM exchange_node").fetchone()
         except (OSError, tarfile.TarError, sqlite3.Error) as fault:
             raise UnreadableBackup(
-                f"{source} is no backup made by `corridor node backup` ({type(fault).__name__})"
+                f"{source} is no backup made by `corridor node backup` ({type(fault).__name__}), or it was damaged; "
+                "nothing was changed. Name the .tar file that this command wrote"
             ) from None
         connection.ensure_connection()
         copy.backup(connection.connection)

@@ -15,7 +15,7 @@ import polars as pl
 from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.base.epiweek import Week, parse_weeks
-from corridor.base.errors import WrongUsage
+from corridor.base.errors import InputFault, WrongUsage
 from corridor.base.reference import diseases, places
 from corridor.base.textfiles import write_table
 from corridor.exchange.registry import ChannelView
@@ -30,6 +30,12 @@ class NoChannel(WrongUsage):
     """No open channel of that agreement lets this node send that kind of message."""
 
     code: ClassVar[str] = "no-channel"
+
+
+class NothingKept(InputFault):
+    """Every row of a file was left out."""
+
+    code: ClassVar[str] = "nothing-kept"
 
 
 class UnknownName(WrongUsage):
@@ -62,15 +68,15 @@ def _place(text: str) -> str:
     return found.code
 
 
-def _moment(text: str | None, now: datetime) -> datetime:
-    """Return the as-of time that an option names: a moment, or a day (until its end, at most now)."""
+def _moment(text: str | None, now: datetime, *, option: str = "--as-of") -> datetime:
+    """Return the time that an option names: a moment, or a day (until its end, at most now)."""
     if text is None:
         return now
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as fault:
         raise BadOption(
-            f"--as-of is a date or a moment such as 2024-05-31 or 2024-05-31T18:00Z, came {text!r}."
+            f"{option} is a date or a moment such as 2024-05-31 or 2024-05-31T18:00Z, came {text!r}."
         ) from fault
     if len(text) <= 10:
         moment = datetime.combine(moment.date(), time(23, 59, 59), UTC)
@@ -78,7 +84,7 @@ def _moment(text: str | None, now: datetime) -> datetime:
     elif moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     if moment > now:
-        raise BadOption(f"--as-of {text} lies in the future; give the time of the extract.")
+        raise BadOption(f"{option} {text} lies in the future; give a moment that has passed.")
     return moment
 
 
@@ -130,16 +136,21 @@ def ingest(
     """
     now = utcnow()
     actor = acting_person(now)
+    if not source.strip():
+        raise BadOption('--source is empty; say where the file comes from, such as --source "Lahore laboratory".')
     moment = _moment(as_of, now)
     mapping = _mapping(mapping_file, columns, kind)
     data: str | Path | bytes = sys.stdin.buffer.read() if str(file) == "-" else file
     read = tasks.read_file(data, name=file.name, kind=kind, mapping=mapping, as_of=moment, encoding=encoding)
     if rejects is not None:
         write_table(read.outcome.rejects, rejects)
-    if dry_run:
+    nothing_kept = read.outcome.kept.is_empty() and not read.outcome.rejects.is_empty()
+    if dry_run or nothing_kept:
         taken = tasks.preview(read, source=source, actor=actor)
     else:
-        with click.progressbar(length=max(1, read.outcome.kept.height), label="recording", file=sys.stderr) as bar:
+        with click.progressbar(
+            length=max(1, read.outcome.kept.height), label="recording", file=sys.stderr, hidden=not sys.stderr.isatty()
+        ) as bar:
             taken = tasks.take_in(
                 read,
                 source=source,
@@ -153,6 +164,11 @@ def ingest(
         click.echo(json.dumps({**asdict(taken), "columns": dict(read.mapping.columns)}, ensure_ascii=False, indent=2))
     else:
         _tell(taken, read, rejects=rejects)
+    if nothing_kept:
+        raise NothingKept(
+            f"{file}: no row could be kept, and nothing was changed. The reasons are listed; "
+            "mend the file, or name its columns with --column or --map (docs/how-to/ingest-a-file.md)."
+        )
 
 
 def _mapping(file: Path | None, columns: tuple[str, ...], kind: str) -> Mapping:
@@ -220,7 +236,7 @@ def counts(
         level=level,
         first_on=chosen[0].start,
         end_on=chosen[-1].end,
-        known_at=None if known_at is None else _moment(known_at, now),
+        known_at=None if known_at is None else _moment(known_at, now, option="--known-at"),
     )
     frame = figures.frame
     if place:

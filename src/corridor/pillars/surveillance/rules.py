@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from corridor.base.epiweek import Week
-from corridor.base.errors import Refused
+from corridor.base.errors import Refused, WrongUsage
 
 __all__ = [
     "COUNTED_CLASSES",
@@ -45,7 +45,7 @@ class ForbiddenMove(Refused):
     code: ClassVar[str] = "forbidden-move"
 
 
-class NoteMissing(Refused):
+class NoteMissing(WrongUsage):
     """A decision about a signal needs a sentence that says why."""
 
     code: ClassVar[str] = "note-missing"

@@ -139,7 +139,7 @@ class Mapping:
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as fault:
-            raise MappingFault(f"the mapping is not TOML: {fault}") from fault
+            raise MappingFault(f"the mapping is not TOML: {fault}. docs/how-to/ingest-a-file.md shows one.") from fault
         known = set(fields)
         _only(document, {"columns", "constants", "codes", "options"}, "table")
         columns = _texts(document, "columns", known)
