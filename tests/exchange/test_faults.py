@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 
 from corridor.accounts.actors import System
-from corridor.exchange import keystore, queries
+from corridor.exchange import api, keystore, queries
 from corridor.exchange.models import Crossing, Dispute, LogLeaf, LogTree, Node, OutboxEntry, UnauthenticatedCount
 from corridor.exchange.rules import control, note
 from corridor.exchange.rules.classes import DataClass
@@ -258,6 +258,18 @@ def test_what_is_compressed_too_large_or_unsigned_is_turned_away(
     corridor: Corridor, headers: dict[str, str], body: bytes, status: int
 ) -> None:
     assert corridor.wire.take(corridor[CN], headers, body).status == status
+
+
+def test_a_partner_that_asks_too_often_is_turned_away_for_the_minute_and_nothing_is_lost(
+    corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement = corridor.sign()
+    monkeypatch.setattr(api, "ROUNDS_PER_MINUTE", 0)
+    corridor[PK].send(7, to=CN, agreement=agreement)
+    assert corridor[PK].deliver().failed == [CN]
+    monkeypatch.undo()
+    corridor.settle()
+    assert _values(corridor) == [7]
 
 
 def test_a_suspension_stops_what_is_queued_and_what_arrives(corridor: Corridor) -> None:

@@ -23,7 +23,10 @@ from corridor.exchange.services import log, partners, rounds, unauthenticated
 
 ROUND_PATH = "/exchange/v1/envelopes"
 MAX_BYTES = 4 * 1024 * 1024
+ROUNDS_PER_MINUTE = 1_200
+"""How many requests one partner may make in a minute, counted in each process by itself."""
 _log = logging.getLogger(__name__)
+_rounds: dict[str, tuple[datetime, int]] = {}
 
 api = NinjaAPI(
     title="Health Corridor: exchange between nodes",
@@ -83,6 +86,7 @@ def take_round(*, headers: Mapping[str, str], body: bytes, now: datetime, path: 
     try:
         _check_form(headers, body)
         peer, signed = _authenticate(headers, body, path=path, now=now)
+        _check_quota(peer, now=now)
         offset = (signed.created_at - now).total_seconds()
         came = rounds.Round.from_bytes(body)
         answered = rounds.answer(came, peer=peer, now=now, clock_offset_seconds=offset)
@@ -107,6 +111,16 @@ def _check_form(headers: Mapping[str, str], body: bytes) -> None:
         raise Rejected(415, "content-encoding", "send the body as it is: compressed bodies are refused")
     if len(body) > MAX_BYTES:
         raise Rejected(413, "too-large", f"a request has at most {MAX_BYTES} bytes; send fewer envelopes")
+
+
+def _check_quota(peer: str, *, now: datetime) -> None:
+    """Turn a partner away that asks too often, before anything is verified or opened for it."""
+    minute = now.replace(second=0, microsecond=0)
+    since, number = _rounds.get(peer, (minute, 0))
+    number = number + 1 if since == minute else 1
+    _rounds[peer] = (minute, number)
+    if number > ROUNDS_PER_MINUTE:
+        raise Rejected(429, "quota", f"at most {ROUNDS_PER_MINUTE} requests a minute; wait, and bring more in each")
 
 
 def _authenticate(headers: Mapping[str, str], body: bytes, *, path: str, now: datetime) -> tuple[str, SignedMessage]:
@@ -221,6 +235,7 @@ def _described(text: str, schema: dict[str, Any]) -> dict[str, Any]:
             401: _described("not signed by a pinned partner", _PROBLEM_SCHEMA),
             413: _described("more than 4 MiB", _PROBLEM_SCHEMA),
             415: _described("compressed", _PROBLEM_SCHEMA),
+            429: _described("too many requests in this minute", _PROBLEM_SCHEMA),
             503: _described("come again later; nothing was written", _PROBLEM_SCHEMA),
         },
     },
