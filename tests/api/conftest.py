@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +17,10 @@ from corridor.base.clock import utcnow
 from corridor.exchange import keystore
 from corridor.exchange.rules import http_signature
 from corridor.exchange.rules.keys import SigningKey
-from tests.exchange.conftest import corridor, make_corridor, postgres, template
+from tests.exchange.conftest import make_corridor, postgres, template
 from tests.exchange.nodes import Corridor
 
-__all__ = ["corridor", "make_corridor", "postgres", "template"]
+__all__ = ["make_corridor", "postgres", "template"]
 
 PATH = "/exchange/v1/envelopes"
 SENDER, RECEIVER = "pk.nih", "cn.cdc"
@@ -70,10 +71,12 @@ class Door:
             return Client().post(path, data=body, content_type=content_type, headers=dict(sent))
 
 
-@pytest.fixture
-def door(make_corridor: Callable[..., Corridor]) -> Door:
-    """Return the door of two nodes that signed an agreement, at the real time of the day."""
-    made = make_corridor(now=utcnow() - timedelta(hours=1))
-    agreement = made.sign()
-    made.now = utcnow()
-    return Door(made, agreement)
+@pytest.fixture(scope="module")
+def door(template: Path, tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[Door]:
+    """Return the door of two nodes that signed an agreement, at the real time; one for all tests of a module."""
+    with django_db_blocker.unblock():
+        made = Corridor(tmp_path_factory.mktemp("api") / "nodes", template=template, now=utcnow() - timedelta(hours=1))
+        agreement = made.sign()
+        made.now = utcnow()
+        yield Door(made, agreement)
+        made.close()
