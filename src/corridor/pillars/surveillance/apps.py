@@ -37,6 +37,20 @@ class SurveillanceConfig(AppConfig):
         grant("auditor", *see, "surveillance.see_crossed")
         every(timedelta(days=1), kind=tasks.DETECT, name="surveillance.detect-daily")
         _load_places(settings.CORRIDOR_HOME)
+        _announce_pages()
+
+
+def _announce_pages() -> None:
+    from corridor.web.navigation import NavItem, register
+
+    for label, name, permission in (
+        (_("Board"), "board", "surveillance.see_board"),
+        (_("Signals"), "signals", "surveillance.see_board"),
+        (_("Counts"), "counts", "surveillance.see_board"),
+        (_("Partners"), "partners", "surveillance.see_crossed"),
+        (_("Ingest"), "ingest", "surveillance.ingest"),
+    ):
+        register(NavItem("surveillance", label, f"surveillance:{name}", permission))
 
 
 def _load_places(home: Path | None) -> None:

@@ -317,7 +317,7 @@ def latest_run(*, actor: Actor, disease: str, period: str) -> RunView | None:
 
 
 def current_results(*, actor: Actor, run_id: int, place: str) -> pl.DataFrame:
-    """Return what a run said of one place, newest first: start_on, observed, expected, upperbound, alarm, score …"""
+    """Return what a run said of one place, newest first, with the method that judged each period."""
     require(actor, SEE)
     names = ["start_on", "observed", "expected", "upperbound", "alarm", "score", "phi", "method", "fallback"]
     rows = DetectionResult.objects.filter(run=run_id, place=place).order_by("-start_on").values_list(*names)

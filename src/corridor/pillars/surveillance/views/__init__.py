@@ -1,0 +1,1 @@
+"""The pages of surveillance: each answers one question of one person."""
