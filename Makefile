@@ -16,7 +16,7 @@ help:
 	@echo "make soak      kill nodes for about ten minutes and count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
 	@echo "make check     format, lint, types, imports, templates, dependencies, dead code, catalogues"
 	@echo "make bench     measure speed beside the tools a user would pick instead"
-	@echo "make docs      write the reference pages from the code"
+	@echo "make reference write the reference pages from the code"
 	@echo "make messages  collect the texts of the pages into the catalogues, and compile them"
 
 $(BIN)/python:
@@ -60,12 +60,13 @@ check: $(STAMP)
 	$(BIN)/deptry src
 	$(BIN)/vulture
 	$(BIN)/python tools/catalogues.py check
+	$(BIN)/python tools/reference.py check
 
 bench: $(WARM)
 	$(BIN)/python -m bench $(ARGS)
 
 docs reference: $(STAMP)
-	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/reference.py write
 
 messages: $(STAMP)
 	$(BIN)/python tools/catalogues.py extract

@@ -1,4 +1,6 @@
-"""Write docs/reference from the code: commands, settings, messages. ``check`` fails where a page is out of date.
+"""Write docs/reference from the code. ``check`` fails where a page is out of date.
+
+Commands, settings, messages, the API between nodes, and the files that a node reads and writes.
 
 python tools/reference.py write
 python tools/reference.py check
@@ -7,15 +9,30 @@ python tools/reference.py check
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from string import Template
+from typing import Any
 
 import click
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "docs" / "reference"
 MADE = "<!-- Made from the code by `make reference`; do not edit. -->\n\n"
+
+
+_PLAIN = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "date": "date",
+    "datetime": "time",
+    "AwareDatetime": "time with zone",
+    "NoneType": "nothing",
+}
 
 
 def main() -> int:
@@ -37,14 +54,16 @@ def pages() -> Iterator[tuple[str, str]]:
         "commands.md": commands_page,
         "settings.md": settings_page,
         "messages.md": messages_page,
+        "http-api.md": api_page,
+        "files.md": files_page,
     }
     for name, make in makers.items():
-        yield name, MADE + make().rstrip() + "\n"
+        yield name, MADE + re.sub(r"\n{3,}", "\n\n", make()).rstrip() + "\n"
 
 
 def commands_page() -> str:
     """Return every command with its help, as the command line itself prints it."""
-    from corridor.cli.main import main as root
+    from corridor.cli.main import corridor as root
 
     parts = [
         (
@@ -107,27 +126,98 @@ def messages_page() -> str:
     return "\n".join(lines)
 
 
+def api_page() -> str:
+    """Return the API between nodes, from the description that the node itself gives."""
+    from corridor.exchange.api import api
+
+    described = api.get_openapi_schema(path_prefix="/exchange/v1/")
+    lines = [
+        "# The API between nodes\n",
+        f"{described['info']['description']} A node gives this description itself, at `/exchange/v1/openapi.json`.\n",
+        "People use the pages and the [commands](commands.md); nothing but partners' nodes needs this API.\n",
+    ]
+    for path, verbs in described["paths"].items():
+        for verb, action in verbs.items():
+            lines.append(f"\n## `{verb.upper()} {path}`\n\n{action['summary']}.\n")
+            body = action.get("requestBody")
+            if body:
+                lines += ["Body:\n", *_schema(body["content"]["application/json"]["schema"], described)]
+            lines += ["| status | means |", "|---|---|"]
+            lines += [f"| {status} | {answer['description']} |" for status, answer in action["responses"].items()]
+            for status, answer in action["responses"].items():
+                schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+                if str(status) == "200" and _resolved(schema, described).get("properties"):
+                    lines += ["\nAnswer:\n", *_schema(schema, described)]
+    lines += ["\n## A refusal\n", *_schema(described["components"]["schemas"]["Problem"], described)]
+    return "\n".join(lines)
+
+
+def _resolved(schema: dict[str, Any], described: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    return described["components"]["schemas"][reference.rsplit("/", 1)[-1]] if reference else schema
+
+
+def _schema(schema: dict[str, Any], described: dict[str, Any]) -> list[str]:
+    whole = _resolved(schema, described)
+    needed = whole.get("required", ())
+    lines = ["| member | type | needed |", "|---|---|---|"]
+    for name, member in whole.get("properties", {}).items():
+        kind = member.get("type") or _resolved(member, described).get("type") or f"`{member.get('const')}`"
+        kind = f"list of {_resolved(member.get('items', {}), described).get('type', '')}" if kind == "array" else kind
+        lines.append(f"| `{name}` | {kind} | {'yes' if name in needed else 'no'} |")
+    return [*lines, ""]
+
+
+def files_page() -> str:
+    """Return the tables that commands read and write, with the columns that the code knows."""
+    from corridor.base.reference.places import COLUMNS
+    from corridor.pillars.surveillance.tables import CASE_FIELDS, COUNT_FIELDS, EFFECTS, REASONS, REJECT_SCHEMA
+    from corridor.science.tables import KEYS
+
+    def listed(names: Iterable[str]) -> str:
+        return ", ".join(f"`{name}`" for name in names)
+
+    template = Template(Path(__file__).with_name("files.md.template").read_text(encoding="utf-8"))
+    return template.substitute(
+        keys=listed(KEYS),
+        case_fields=listed(CASE_FIELDS),
+        count_fields=listed(COUNT_FIELDS),
+        reject_columns=listed(REJECT_SCHEMA),
+        effects=" or ".join(f"“{effect}”" for effect in EFFECTS),
+        reasons="\n".join(f"| `{reason}` | {text} |" for reason, text in REASONS.items()),
+        place_columns=listed(COLUMNS),
+    )
+
+
 def _fields(message: type, parts: dict[str, type]) -> list[str]:
     rows = ["| field | type | class |", "|---|---|---|"]
     for name, info in message.model_fields.items():  # type: ignore[attr-defined]  # pydantic classes only
-        shown = _shown(info.annotation, parts).replace("|", "\\|")
+        shown = _shown(info.annotation, parts)
         rows.append(f"| `{name}` | {shown} | {message.field_classes[name]} |")  # type: ignore[attr-defined]  # as above
     return [*rows, ""]
 
 
 def _shown(annotation: object, parts: dict[str, type]) -> str:
-    from typing import get_args
+    """Return a type as a reader of messages wants it: no modules, no bounds, parts by their name."""
+    from typing import Annotated, Literal, get_args, get_origin
 
     from corridor.exchange.messages import Part
 
-    inner = get_args(annotation)
-    for candidate in (annotation, *inner):
-        if isinstance(candidate, type) and issubclass(candidate, Part):
-            parts[candidate.__name__] = candidate
-    if isinstance(annotation, type) and not inner:
-        return annotation.__name__
-    text = str(annotation).replace("typing.", "").replace("<class '", "").replace("'>", "")
-    return text.split("Annotated[")[0] + text.split("Annotated[")[1].split(",")[0] if "Annotated[" in text else text
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _shown(inner[0], parts)
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if origin is tuple:
+        return f"list of {_shown(inner[0], parts)}"
+    if inner:
+        return " or ".join(_shown(each, parts) for each in inner)
+    if isinstance(annotation, type):
+        if issubclass(annotation, Part):
+            parts[annotation.__name__] = annotation
+            return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+        return _PLAIN.get(annotation.__name__, annotation.__name__)
+    return str(annotation)
 
 
 def _first_line(thing: type) -> str:
