@@ -47,6 +47,18 @@ SHARE = "surveillance.share"
 CELLS_A_MESSAGE = 2000
 NOTIFIED_FOR = timedelta(days=14)
 """How far back a case is still news that crosses at once."""
+_SENT_ONCE = (
+    "agreement",
+    "channel",
+    "to_node",
+    "disease",
+    "period_type",
+    "basis",
+    "stratum",
+    "place",
+    "start_on",
+)
+_SENT_LAST = ("value", "withheld", "sites_reported", "sites_expected", "revision", "crossing_id", "sent_at")
 
 
 class NothingToWithdraw(WrongUsage):
@@ -216,29 +228,33 @@ def _send_counts(
     )
     if crossing.status == "refused":
         return replace(result, crossings=(*result.crossings, crossing.pk), refused=(*result.refused, crossing.reason))
-    for cell in cells:
-        key = (cell.place, cell.period_start)
-        reported, expected_sites = sites[key]
-        SharedCount.objects.update_or_create(
-            agreement=channel.agreement,
-            channel=channel.id,
-            to_node=result.to,
-            disease=result.disease,
-            place=cell.place,
-            period_type=table.period,
-            basis="report",
-            stratum="",
-            start_on=cell.period_start,
-            defaults={
-                "value": cell.value,
-                "withheld": cell.withheld,
-                "sites_reported": reported,
-                "sites_expected": expected_sites,
-                "revision": revisions[key],
-                "crossing_id": crossing.pk,
-                "sent_at": now,
-            },
-        )
+    SharedCount.objects.bulk_create(
+        [
+            SharedCount(
+                agreement=channel.agreement,
+                channel=channel.id,
+                to_node=result.to,
+                disease=result.disease,
+                place=cell.place,
+                period_type=table.period,
+                basis="report",
+                stratum="",
+                start_on=cell.period_start,
+                value=cell.value,
+                withheld=cell.withheld,
+                sites_reported=sites[cell.place, cell.period_start][0],
+                sites_expected=sites[cell.place, cell.period_start][1],
+                revision=revisions[cell.place, cell.period_start],
+                crossing_id=crossing.pk,
+                sent_at=now,
+            )
+            for cell in cells
+        ],
+        update_conflicts=True,
+        unique_fields=_SENT_ONCE,
+        update_fields=_SENT_LAST,
+        batch_size=500,
+    )
     return replace(
         result,
         sent=result.sent + len(cells),
