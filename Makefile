@@ -7,7 +7,7 @@ WARM := $(VENV)/.warm
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup demo test test-postgres soak check bench docs reference messages clean
+.PHONY: help setup demo test test-postgres test-science-alone soak check bench docs reference messages clean
 
 help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
@@ -47,6 +47,13 @@ test: $(WARM)
 test-postgres: $(WARM)
 	CORRIDOR_TEST_DATABASE=postgres $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not journey and not postgres" tests/node tests/exchange tests/surveillance
 
+# Science stands without a server: the package alone, no extra, no Django.
+test-science-alone: $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-science
+	VIRTUAL_ENV=$(CURDIR)/.venv-science $(BIN)/uv pip sync --quiet --require-hashes requirements/science.txt
+	VIRTUAL_ENV=$(CURDIR)/.venv-science $(BIN)/uv pip install --quiet --no-deps --editable .
+	.venv-science/bin/python -m pytest -c tests/science/alone.ini tests/science
+
 # Real processes on loopback, killed at every named point and at random; nothing that was acknowledged may be gone.
 soak: $(WARM)
 	$(BIN)/python -m tests.soak $(ARGS)
@@ -73,4 +80,4 @@ messages: $(STAMP)
 	$(BIN)/python tools/catalogues.py compile
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-science .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
