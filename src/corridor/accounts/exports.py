@@ -5,22 +5,27 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 
 from corridor.accounts.models import AuditEntry
 
 COLUMNS = ("id", "at", "actor_kind", "actor", "action", "subject", "outcome", "detail")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Blanks and invisible marks may stand before the mark; its full-width form counts where spreadsheets speak Chinese.
+_FORMULA = re.compile(r" *[\t\r\n]|[\s\u200b-\u200d\u2060\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def quoted(cell: str) -> str:
     """Return `cell` so that a spreadsheet shows it and never runs it.
 
+    A text that begins, after any blanks or invisible marks, with ``=``, ``+``, ``-``, ``@`` or their full-width forms,
+    or after any spaces with a tab or the end of a line, gets an apostrophe in front, which makes it text.
+
     Notes
     -----
-    Source: OWASP, CSV Injection. An apostrophe in front makes it text.
+    Source: OWASP, CSV Injection.
     """
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def audit_csv(entries: Iterable[AuditEntry]) -> str:

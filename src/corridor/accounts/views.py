@@ -64,6 +64,7 @@ def _signed_in(request: HttpRequest, person: Person, *, address: str) -> HttpRes
         person.language,
         max_age=settings.LANGUAGE_COOKIE_AGE,
         secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=True,
         samesite="Lax",
     )
     return response

@@ -10,22 +10,16 @@ from urllib.parse import quote
 from django.http import HttpResponse
 from django.utils.translation import gettext
 
+from corridor.accounts.exports import quoted as quoted_text
 from corridor.web.tables import Cell, Table, as_cell
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 BYTE_ORDER_MARK = "\ufeff"
 
 
 def quoted(value: object) -> str:
     """Return a value as the text of a CSV cell that no spreadsheet takes for a formula.
 
-    A text that begins, after any spaces, with ``=``, ``+``, ``-``, ``@``, tab, carriage return or line feed gets an
-    apostrophe in front.
-    Numbers are numbers and stay as they are. None is an empty cell.
-
-    Notes
-    -----
-    Source: OWASP, CSV Injection.
+    A text is quoted as in the audit trail's export. Numbers are numbers and stay as they are. None is an empty cell.
     """
     if value is None:
         return ""
@@ -33,9 +27,7 @@ def quoted(value: object) -> str:
         return repr(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    text = str(value)
-    starts = (text.lstrip(" "), text.lstrip())
-    return f"'{text}" if any(start.startswith(FORMULA_STARTS) for start in starts) else text
+    return quoted_text(str(value))
 
 
 def csv_bytes(table: Table, *, simulated: str = "") -> bytes:

@@ -1,0 +1,1 @@
+"""What an attacker tries on pages, files and partners, and what holds."""
