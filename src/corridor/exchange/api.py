@@ -156,6 +156,7 @@ def _problem(status: int, code: str, text: str, *, signed: SignedMessage | None,
     body = json.dumps({"code": code, "text": text}).encode()
     reply = _reply(status, body, signed=signed, peer=peer, now=now)
     if status == 503:
+        _log.info("%s is asked to come again: %s", peer or "a caller", code)
         reply.headers["Retry-After"] = "5"
     return reply
 

@@ -114,6 +114,20 @@ SETTINGS: tuple[Setting, ...] = (
         "CORRIDOR_BEHIND_PROXY",
     ),
     Setting(
+        "partner_hosts",
+        "list",
+        (),
+        "Host names of partners at addresses that are not global, inside one's own network; all others are refused.",
+        "CORRIDOR_PARTNER_HOSTS",
+    ),
+    Setting(
+        "tls_certificate",
+        "path",
+        None,
+        "A PEM file with certificate and key that this node shows to partners; made by `corridor node certificate`.",
+        "CORRIDOR_TLS_CERTIFICATE",
+    ),
+    Setting(
         "test_crash",
         "text",
         None,

@@ -1,6 +1,7 @@
 """Django's settings of a node; they import without a home, so that tests and tools can read them."""
 
 import hashlib
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -149,11 +150,23 @@ WHITENOISE_MAX_AGE = 3600
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 FILE_UPLOAD_PERMISSIONS = 0o600
 
+
+def _is_no_put_off(entry: logging.LogRecord) -> bool:
+    """Leave out Django's line of an error for "come again later" (503): it is an answer, not a fault of this node."""
+    return getattr(entry, "status_code", None) != 503
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"faults": {"()": "django.utils.log.CallbackFilter", "callback": _is_no_put_off}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["faults"]}},
     "root": {"handlers": ["console"], "level": _values["log_level"]},
-    "loggers": {"django": {"handlers": ["console"], "level": "WARNING", "propagate": False}},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # One line for each request to a partner would bury everything else.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
 }
