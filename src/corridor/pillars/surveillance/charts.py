@@ -6,6 +6,8 @@ theme of the house says how ``cases``, ``signal`` or ``withheld`` look in the li
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 
 ROW_HEIGHT = 220
 LABELS_ACROSS = 8
+
+# Altair checks every definition against the schema of Vega-Lite; that takes a third of a second, which a page does not
+# have. So a definition is made once for each set of words, with these in place of the figures.
+_ROWS = [{"rows": "@"}]
+_OUTLINES = [{"outlines": "@"}]
+_DOMAIN = ["@domain"]
+_LABELS = "'@labels'"
+_EXTENT = [[-179.125, -79.125], [179.125, 79.125]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +109,27 @@ def epidemic_curve(points: Sequence[CurvePoint], *, labels: CurveLabels, is_part
     dict
         Vega-Lite with the data inside, width following its frame.
     """
+    return _filled(
+        _curve_definition(labels, is_partner),
+        [
+            (_ROWS, [_curve_row(point) for point in points]),
+            (_DOMAIN, [point.start_on.isoformat() for point in points]),
+            (_LABELS, _sparse_labels(points)),
+        ],
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _curve_definition(labels: CurveLabels, is_partner: bool) -> str:  # a cache asks for positions
+    """Return the definition of a curve as JSON, with placeholders for its figures."""
     import altair as alt
 
-    base = alt.Chart(alt.Data(values=[_curve_row(point) for point in points]))
+    base = alt.Chart(alt.Data(values=_ROWS))
     period = alt.X(
         "start:O",
         title=None,
-        scale=alt.Scale(domain=[point.start_on.isoformat() for point in points]),
-        axis=alt.Axis(labelExpr=_sparse_labels(points), labelOverlap=False, ticks=False, labelAngle=0),
+        scale=alt.Scale(domain=_DOMAIN),
+        axis=alt.Axis(labelExpr=_LABELS, labelOverlap=False, ticks=False, labelAngle=0),
     )
     cases = alt.Y("value:Q", title=labels.cases, axis=alt.Axis(tickMinStep=1))
     tooltip = [alt.Tooltip("label:N", title=labels.period), alt.Tooltip("observed:Q", title=labels.cases)]
@@ -121,10 +144,14 @@ def epidemic_curve(points: Sequence[CurvePoint], *, labels: CurveLabels, is_part
             ("withheld", "withheld"),
         )
     ]
+    # Layers share one axis: the whole numbers of cases hold only if every layer asks for them.
+    whole = alt.Axis(tickMinStep=1)
     expected = base.mark_line(style="expected", interpolate="monotone").encode(
-        x=period, y=alt.Y("expected:Q", title=labels.cases)
+        x=period, y=alt.Y("expected:Q", title=labels.cases, axis=whole)
     )
-    limit = base.mark_line(style="limit", interpolate="step").encode(x=period, y=alt.Y("limit:Q", title=labels.cases))
+    limit = base.mark_line(style="limit", interpolate="step").encode(
+        x=period, y=alt.Y("limit:Q", title=labels.cases, axis=whole)
+    )
     flags = (
         base.transform_filter("datum.flagged")
         .mark_text(style="signal-label", dy=-6, text="▲")
@@ -147,14 +174,26 @@ def signal_map(
     -----
     Boundaries are indicative; none are drawn unless the node has loaded its own.
     """
+    return _filled(
+        _map_definition(labels, outlines is not None),
+        [
+            (_ROWS, [_map_row(point) for point in points]),
+            (_EXTENT, _extent(points)),
+            (_OUTLINES, (outlines or {}).get("features", [])),
+        ],
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _map_definition(labels: MapLabels, has_outlines: bool) -> str:  # a cache asks for positions
+    """Return the definition of a map as JSON, with placeholders for its figures."""
     import altair as alt
 
-    rows = [_map_row(point) for point in points]
-    if outlines is None:
-        ground = alt.Chart(alt.graticule(extent=_extent(points), step=[5, 5])).mark_geoshape(style="graticule")
+    if has_outlines:
+        ground = alt.Chart(alt.Data(values=_OUTLINES)).mark_geoshape(style="outline")
     else:
-        ground = alt.Chart(alt.Data(values=outlines["features"])).mark_geoshape(style="outline")
-    places = alt.Chart(alt.Data(values=rows)).encode(
+        ground = alt.Chart(alt.graticule(extent=_EXTENT, step=[5, 5])).mark_geoshape(style="graticule")
+    places = alt.Chart(alt.Data(values=_ROWS)).encode(
         longitude="longitude:Q",
         latitude="latitude:Q",
         size=alt.Size("cases:Q", legend=None, scale=alt.Scale(range=[16, 900])),
@@ -241,6 +280,14 @@ def _watermark(text: str) -> list[alt.Chart]:
     return [anchor.mark_text(style="watermark", text=text, x=alt.expr("width / 2"), y=alt.expr("height / 3"))]
 
 
-def _finished(chart: alt.LayerChart) -> dict[str, Any]:
-    definition: dict[str, Any] = chart.to_dict()
-    return definition
+def _finished(chart: alt.LayerChart | alt.FacetChart) -> str:
+    return json.dumps(chart.to_dict(), ensure_ascii=False)
+
+
+def _filled(definition: str, places: Sequence[tuple[object, object]]) -> dict[str, Any]:
+    """Return a definition with its placeholders replaced by what stands in their place."""
+    for placeholder, value in places:
+        text = json.dumps(placeholder, ensure_ascii=False)
+        definition = definition.replace(text, json.dumps(value, ensure_ascii=False))
+    filled: dict[str, Any] = json.loads(definition)
+    return filled

@@ -22,6 +22,7 @@ from corridor.base.reference import diseases as known_diseases
 from corridor.pillars.surveillance import queries, services
 from corridor.pillars.surveillance.forms import BoardForm
 from corridor.pillars.surveillance.queries import pages
+from corridor.pillars.surveillance.queries.signals import OPEN
 from corridor.pillars.surveillance.services.reading import mark_read
 from corridor.pillars.surveillance.texts import disease_name, period_text, place_text, weekday_text, withheld_text
 from corridor.pillars.surveillance.views import uploads
@@ -80,10 +81,12 @@ def board(request: PersonRequest) -> HttpResponse:
         services.look(actor=actor, now=now)
         uploads.sweep(now=now)
     asked = request.GET.get("period", "")
+    open_signals, _number = queries.signals(actor=actor, statuses=OPEN, limit=ROWS)
+    joint = pages.partner_rises(actor=actor, signals=open_signals)
     view = queries.board(
         actor=actor,
         now=now,
-        disease=_known(request.GET.get("disease", "")),
+        disease=_known(request.GET.get("disease", "")) or _pressing(open_signals, joint),
         period=asked if asked in PERIODS else "",
     )
     joint = pages.partner_rises(actor=actor, signals=view.signals)
@@ -120,6 +123,11 @@ def read(request: PersonRequest) -> HttpResponse:
 
 def _known(code: str) -> str:
     return code if known_diseases().get(code) is not None else ""
+
+
+def _pressing(signals: Sequence[queries.SignalView], joint: dict[int, Any]) -> str:
+    """Return the disease that rises on both sides of a border, or nothing: the board then takes the newest signal's."""
+    return next((each.disease for each in signals if each.id in joint), "")
 
 
 def _monday(now: datetime) -> date:
@@ -253,7 +261,8 @@ def _shown(
         (alert.place, alert.start_on) for alert in view.alerts if alert.disease == view.disease and alert.start_on
     }
     chosen = _own_place(request.GET.get("place", ""), view)
-    curves = [_own_curve(request, view, chosen, last)] if chosen else []
+    span = "half" if chosen and nodes else "full"
+    curves = [_own_curve(request, view, chosen, last, span=span)] if chosen else []
     rising = {rise.from_node: rise.place for rises in joint.values() for rise in rises if rise.disease == view.disease}
     initial = {"disease": view.disease, "period": view.period, "place": chosen}
     for node, codes in list(nodes.items())[:PARTNER_CURVES]:
@@ -313,13 +322,19 @@ def _own_points(view: queries.Board, place: str) -> list[Point]:
     ]
 
 
-def _own_curve(request: PersonRequest, view: queries.Board, place: str, last: date) -> Curve:
+def _own_curve(request: PersonRequest, view: queries.Board, place: str, last: date, *, span: str) -> Curve:
     points = points_between(_own_points(view, place), last=last, period=view.period)
     known = [point for point in points if point.observed is not None and point.is_whole]
     disease = known_diseases().get(view.disease)
     return Curve(
         frame=curve_frame(
-            points, disease=view.disease, place=place, period=view.period, request=request, simulated=view.simulated
+            points,
+            disease=view.disease,
+            place=place,
+            period=view.period,
+            request=request,
+            simulated=view.simulated,
+            span=span,
         ),
         country=place.partition("-")[0],
         place=place,

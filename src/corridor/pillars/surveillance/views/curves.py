@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,6 +39,8 @@ SEE = "surveillance.see_board"
 SHOWN = {"day": 60, "week": 52, "month": 24}
 """How many periods a curve shows."""
 COMPLETE_ENOUGH = 0.8
+ROWS_UNDER = 13
+"""Rows of the table under a curve; the whole of it is one click away, and the page stays light."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ def curve_frame(
     title = (
         disease_name(disease) if place == place.partition("-")[0] else f"{disease_name(disease)} · {place_text(place)}"
     )
-    return charts.frame(
+    frame = charts.frame(
         definition,
         title=f"{country} · {title}",
         description=_described(points, period),
@@ -132,6 +134,7 @@ def curve_frame(
         simulated=simulated,
         span="full" if span == "full" else "half",
     )
+    return replace(frame, table=frame.table.head(ROWS_UNDER))
 
 
 def _curve_point(point: Point, period: str) -> CurvePoint:
@@ -216,7 +219,7 @@ def map_frame(
     request: HttpRequest,
     simulated: bool,
 ) -> ChartFrame | None:
-    """Return the map of the last whole period, or None where no place has a position.
+    """Return the map of the last whole period, or None where fewer than two places have a position.
 
     Parameters
     ----------
@@ -241,7 +244,7 @@ def map_frame(
                 point,
             )
         )
-    if not drawn:
+    if len(drawn) < 2:
         return None
     definition: dict[str, Any] = signal_map(
         [each for each, _point in drawn],

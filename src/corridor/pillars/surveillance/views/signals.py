@@ -370,7 +370,11 @@ def _why(results: pl.DataFrame, method: str) -> list[dict[str, str]]:
     """Return each method that judged these periods, in words, with why a simpler one was taken."""
     used = results.select("method", "fallback").unique(maintain_order=True).iter_rows() if results.height else []
     found = [
-        {"name": named(METHOD_NAMES, name), "text": named(METHODS, name), "fallback": fallback}
+        {
+            "name": named(METHOD_NAMES, name),
+            "text": named(METHODS, name),
+            "fallback": fallback if name != "fixed-value" else "",
+        }
         for name, fallback in used
     ]
     return found or [{"name": named(METHOD_NAMES, method), "text": named(METHODS, method), "fallback": ""}]
