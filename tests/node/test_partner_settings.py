@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.config
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -33,14 +34,16 @@ def test_asking_a_partner_to_come_again_is_no_line_of_an_error() -> None:
 
 
 def test_the_client_of_delivery_does_not_tell_of_every_request() -> None:
-    assert settings.LOGGING["loggers"]["httpx"]["level"] == "WARNING"
+    described: dict[str, Any] = settings.LOGGING
+    assert described["loggers"]["httpx"]["level"] == "WARNING"
 
 
 def _said_by_the_console(*, status_code: int) -> bool:
     """Return whether the console's filters let Django's line about a reply of this status pass."""
-    configurator = logging.config.DictConfigurator(settings.LOGGING)
+    described: dict[str, Any] = settings.LOGGING
+    configurator = logging.config.DictConfigurator(described)
     entry = logging.LogRecord("django.request", logging.ERROR, "", 0, "Service Unavailable: %s", ("/x",), None)
     entry.status_code = status_code
-    names = settings.LOGGING["handlers"]["console"]["filters"]
-    filters = [configurator.configure_filter(dict(settings.LOGGING["filters"][name])) for name in names]
+    names = described["handlers"]["console"]["filters"]
+    filters = [configurator.configure_filter(dict(described["filters"][name])) for name in names]
     return all(each.filter(entry) for each in filters)

@@ -132,6 +132,18 @@ def previous_transport_key(folder: Path) -> SigningKey | None:
     return SigningKey.from_bytes(_unwrap(folder, "transport", file="transport.old"))
 
 
+def opening_key(kid: str) -> SealingKey:
+    """Return the key to which a body with this key's thumbprint was sealed: the present one, or the one before it.
+
+    What a partner sealed before it took the new card is still on its way when the key is rotated.
+    """
+    present, folder = own_keys().encryption, home()
+    if kid == present.kid or not (folder / KEYS / "encryption.old.json").exists():
+        return present
+    old = SealingKey.from_bytes(_unwrap(folder, "encryption", file="encryption.old"))
+    return old if kid == old.kid else present
+
+
 def close_keys() -> None:
     """Forget every open key."""
     _open_keys.cache_clear()
@@ -168,6 +180,11 @@ def body_key(folder: Path, name: str) -> bytes:
         If it was destroyed.
     """
     return _unwrap(folder, f"{BODY_KEYS}/{name}")
+
+
+def has_body_key(folder: Path, name: str) -> bool:
+    """Return whether the key of the sealed body called `name` is still there."""
+    return (folder / KEYS / BODY_KEYS / f"{name}.json").exists()
 
 
 def destroy_body_key(folder: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Commands about what crossed: list it, verify the log, prove one envelope, retry what could not be delivered."""
+"""Commands about what crossed: list it, verify the log, prove one envelope, retry or delete a body."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError
 from corridor.exchange import queries
-from corridor.exchange.services import checkpoints, outbox, proofs
+from corridor.exchange.services import bodies, checkpoints, outbox, proofs
 
 
 class LogNotWhole(CorridorError):
@@ -94,6 +94,39 @@ def retry(number: int) -> None:
     now = utcnow()
     outbox.retry(number, actor=acting_person(now), now=now)
     click.echo(f"Crossing {number} is queued again.")
+
+
+@crossings.command("delete")
+@click.argument("envelope_id")
+def delete(envelope_id: str) -> None:
+    """Destroy the sealed body of the envelope whose id begins with ENVELOPE_ID, here and in every backup.
+
+    Its key is destroyed, and the log states it. Envelope and receipt stay as evidence that it crossed, without what
+    it said. The partner's copy is the partner's to delete.
+
+    Example: corridor crossings delete 0197c1b2
+    """
+    now = utcnow()
+    bodies.delete(envelope_id, actor=acting_person(now), now=now)
+    click.echo("The body is destroyed, and the log states it. Its envelope and receipt remain as evidence.")
+
+
+@crossings.command("hold")
+@click.argument("envelope_id")
+def hold(envelope_id: str) -> None:
+    """Lay a legal hold on the sealed body of an envelope: it cannot be deleted until the hold is lifted."""
+    now = utcnow()
+    bodies.hold(envelope_id, is_held=True, actor=acting_person(now), now=now)
+    click.echo("A legal hold lies on the body; `corridor crossings release` lifts it.")
+
+
+@crossings.command("release")
+@click.argument("envelope_id")
+def release(envelope_id: str) -> None:
+    """Lift the legal hold on the sealed body of an envelope."""
+    now = utcnow()
+    bodies.hold(envelope_id, is_held=False, actor=acting_person(now), now=now)
+    click.echo("No legal hold lies on the body.")
 
 
 @click.group("log")

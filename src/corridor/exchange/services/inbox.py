@@ -25,7 +25,7 @@ from corridor.exchange.rules.envelope import Header, Unpacked, check_ciphertext,
 from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.rules.receipt import make_receipt
 from corridor.exchange.rules.sealing import open_sealed
-from corridor.exchange.services import bulk, log
+from corridor.exchange.services import bodies, bulk, log
 from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.gatekeeping import Gatekeeper, Ruling
 from corridor.exchange.services.partners import lock_partner, transport_keys
@@ -358,8 +358,20 @@ class _Receiver:
                 for each, leaf, receipt in zip(group, leaves, made, strict=True)
             ],
         )
+        self._keep_bodies(group)
         crash_point("receive-after-inbox")
         return {each.item.place: Reply("receipt", receipt) for each, receipt in zip(group, made, strict=True)}
+
+    def _keep_bodies(self, group: Sequence[_Judged]) -> None:
+        """Keep the ciphertext of what was accepted, for evidence, until a person deletes it."""
+        sealed = [each.item for each in group if each.ruling.is_allowed and each.item.unpacked.sealed]
+        if not sealed:
+            return
+        ids = [item.header.id for item in sealed]
+        rows = Crossing.objects.filter(direction="in", from_node=self.actor.node_id, envelope_id__in=ids)
+        crossings = {row.envelope_id: row for row in rows.exclude(reason=Reason.ID_REUSED)}
+        for item in sealed:
+            bodies.store(crossings[item.header.id], item.posted.ciphertext or b"")
 
     def _handle(self, allowed: Sequence[_Judged]) -> None:
         if not allowed:
@@ -443,7 +455,7 @@ def _open(item: _Item) -> bytes:
             item.posted.ciphertext,
             header=unpacked.header,
             mac=unpacked.sealed.mac,
-            key=keystore.own_keys().encryption,
+            key=keystore.opening_key(unpacked.sealed.enc_kid),
         )
     except CorridorError:
         raise Refused(Reason.CANNOT_DECRYPT) from None

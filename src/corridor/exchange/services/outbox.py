@@ -19,6 +19,7 @@ from corridor.exchange import keystore
 from corridor.exchange.messages import Message
 from corridor.exchange.models import CardVersion, Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import sha256_hex
+from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.envelope import Header, Sealed, new_id, pack
 from corridor.exchange.rules.keys import thumbprint
 from corridor.exchange.rules.reasons import Reason
@@ -37,6 +38,10 @@ GIVE_UP_AFTER = timedelta(days=7)
 RETRY_AFTER = timedelta(seconds=20)
 """How long a deferred envelope waits before the first repeat; the wait doubles up to an hour."""
 RETRY_AT_MOST = timedelta(hours=1)
+BODY_DELETED = "body_deleted"
+"""Why an envelope is undeliverable whose sealed body is no longer here."""
+EARLY_WAITS = timedelta(minutes=5)
+"""How long an envelope that is early for its agreement's start stands aside before it is looked at again."""
 
 
 class NothingToRetry(InputFault):
@@ -235,6 +240,9 @@ def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     taken: list[Claimed] = []
     for entry in cleared:
         ciphertext = bodies.load(entry.crossing)
+        if ciphertext is None and DataClass(entry.crossing.data_class).travels_sealed:
+            _set_aside([entry], last_error=BODY_DELETED)
+            continue
         size += len(entry.crossing.token) + len(ciphertext or b"") * 4 // 3
         if taken and size > BATCH_BYTES:
             break
@@ -252,12 +260,14 @@ def _bury(rows: Sequence[OutboxEntry], *, now: datetime) -> list[OutboxEntry]:
     """Set aside what has waited too long; a person may retry it by hand."""
     dead = [entry for entry in rows if entry.queued_at <= now - GIVE_UP_AFTER]
     if dead:
-        OutboxEntry.objects.filter(pk__in=[entry.pk for entry in dead]).update(is_undeliverable=True)
-        Crossing.objects.filter(pk__in=[entry.crossing_id for entry in dead]).update(
-            status=Crossing.Status.UNDELIVERABLE
-        )
+        _set_aside(dead)
         note(undeliverable=len(dead))
     return [entry for entry in rows if entry not in dead]
+
+
+def _set_aside(dead: Sequence[OutboxEntry], **members: str) -> None:
+    OutboxEntry.objects.filter(pk__in=[entry.pk for entry in dead]).update(is_undeliverable=True, **members)
+    Crossing.objects.filter(pk__in=[entry.crossing_id for entry in dead]).update(status=Crossing.Status.UNDELIVERABLE)
 
 
 @write("exchange.give_up")
@@ -279,13 +289,17 @@ def _clear(rows: Sequence[OutboxEntry], *, to_node: str, now: datetime) -> list[
     """Return what may still cross; record the refusal of the rest."""
     own_id = log.own_node().node_id
     gate, keys = Gatekeeper(own_id=own_id, now=now), own_transport_keys(own_id)
-    allowed, refused = [], defaultdict(list)
+    allowed, early, refused = [], [], defaultdict(list)
     for entry in rows:
         ruling = gate.judge_again(entry.crossing, keys=keys)
         if ruling.is_allowed:
             allowed.append(entry)
-        elif not ruling.is_retry:
+        elif ruling.is_retry:
+            early.append(entry.pk)
+        else:
             refused[log.tree_of(ruling.first_version, partner=to_node)].append((entry, ruling))
+    # What is early must not stand, batch after batch, before what may go.
+    OutboxEntry.objects.filter(pk__in=early).update(due_at=now + EARLY_WAITS)
     for (kind, subject), group in sorted(refused.items()):
         head = log.lock_tree(kind, subject=subject, now=now)
         log.append(
@@ -414,6 +428,8 @@ def retry(crossing_id: int, *, actor: Actor, now: datetime) -> None:
     entry = OutboxEntry.objects.select_for_update().filter(crossing_id=crossing_id, is_undeliverable=True).first()
     if entry is None:
         raise NothingToRetry(f"crossing {crossing_id} is not undeliverable; what waits is retried by itself")
+    if DataClass(entry.crossing.data_class).travels_sealed and bodies.load(entry.crossing) is None:
+        raise NothingToRetry(f"the body of crossing {crossing_id} was deleted; make the message anew and send that")
     entry.is_undeliverable, entry.queued_at, entry.due_at = False, now, now
     entry.save(update_fields=["is_undeliverable", "queued_at", "due_at"])
     Crossing.objects.filter(pk=crossing_id).update(status=Crossing.Status.QUEUED)
