@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -15,12 +16,14 @@ import polars as pl
 from corridor.base.clock import utcnow
 from corridor.demo import cast
 from corridor.demo.cast import CHINA, NODES, PAKISTAN, RUSSIA, NodePart
-from corridor.demo.simulate import SimulatedCountry, simulate
+from corridor.demo.simulate import CONDITIONS, SimulatedCountry, simulate
 from corridor.demo.stage import CORRIDOR, ActFailed, Player, Stage, carry_round, guest, wait_for
 
 PAIRS = ((PAKISTAN, CHINA), (CHINA, RUSSIA))
-DAYS_OF_CURVES = 7 * 104
-"""Two years of earlier weeks are shared when the agreement begins, so that curves stand side by side."""
+SMALL = range(1, 5)
+"""Totals that the agreements withhold for every disease that is not notified at once."""
+QUIET_ALARMS = 0.25
+"""More alarms than this share of the weeks in places where nothing rises, and the detection cries wolf."""
 
 
 @dataclass
@@ -36,6 +39,8 @@ class Story:
     simulated: dict[str, SimulatedCountry] = field(default_factory=dict)
     taken_until: date | None = None
     early_backup: Path | None = None
+    scale: cast.Scale = field(default_factory=cast.Scale)
+    progress: Callable[[int, int], None] = lambda done, of: None
 
     def week(self, back: int) -> date:
         """Return the Monday `back` weeks before the one that ends the story."""
@@ -56,11 +61,12 @@ def check(holds: object, what: str) -> None:
 def sign_the_agreements(story: Story) -> None:
     """Admit people, compare fingerprints, sign two agreements and a dormant emergency annex."""
     it = story.it
-    for part in NODES:
-        people = [(name, role, part.language if role == "epidemiologist" else "en") for name, role in cast.PEOPLE]
-        story.passwords[part.country] = it.player(part).do("admit", people=people)
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        admitted = pool.map(lambda part: it.player(part).do("admit", people=_people(part)), NODES)
+        story.passwords = {part.country: passwords for part, passwords in zip(NODES, admitted, strict=True)}
     cards = {part.country: it.player(part).do("card") for part in NODES}
     story.fingerprints = {part.id: cards[part.country]["fingerprint"] for part in NODES}
+    _try_to_pin_wrongly(it.player(PAKISTAN), cards[CHINA.country], other=cards[RUSSIA.country])
     for one, other in PAIRS:
         it.player(one).do("pin", **cards[other.country])
         it.player(other).do("pin", **cards[one.country])
@@ -75,38 +81,62 @@ def sign_the_agreements(story: Story) -> None:
     story.say(f"2 agreements in force, 1 emergency annex dormant; fingerprints compared: {len(PAIRS) * 2}")
 
 
+def _people(part: NodePart) -> list[tuple[str, str, str]]:
+    return [(name, role, part.language if role == "epidemiologist" else "en") for name, role in cast.PEOPLE]
+
+
+def _try_to_pin_wrongly(player: Player, card: dict[str, str], *, other: dict[str, str]) -> None:
+    wrong = player.attempt("pin", document=card["document"], fingerprint=other["fingerprint"])
+    check(wrong.get("code") == "wrong-fingerprint", "a card with another fingerprint than the one read out is refused")
+    alone = player.attempt("pin_alone", **card)
+    check(alone.get("code") == "same-person", "one officer alone cannot pin a partner")
+
+
 def load_the_past(story: Story) -> None:
     """Take in five years of line lists and site reports, judge them, and share the curves of two years."""
     it = story.it
-    first = story.week(cast.WEEKS)
+    scale = story.scale
+    first = story.week(scale.weeks)
     for part in NODES:
         story.simulated[part.country] = simulate(
-            part.simulation, first_week=first, weeks=cast.WEEKS, rises=cast.rises(story.monday), seed=cast.SEED
+            part.simulated_at(scale),
+            first_week=first,
+            weeks=scale.weeks,
+            rises=cast.rises(story.monday),
+            seed=cast.SEED,
         )
-    until = story.week(cast.PLAYED_WEEKS)
-    cases = _take_in_until(story, until)
+    until = story.week(scale.played_weeks)
+    cases = take_in_until(story, until)
+    _take_in_again(story, PAKISTAN, until)
     it.everywhere(NODES, "detect", until=until.isoformat())
-    start = until - timedelta(days=DAYS_OF_CURVES)
+    start = until - timedelta(weeks=scale.curve_weeks)
     it.everywhere(NODES, "share", first_on=start.isoformat(), end_on=until.isoformat())
     delivered(story)
     for part in NODES:
         it.player(part).do("looked")
-    story.say(f"{cases:,} simulated cases of 4 diseases and 2 syndromes in 3 countries; two years of curves shared")
+    for sender, receiver in (*PAIRS, *((two, one) for one, two in PAIRS)):
+        check(_figures(it.player(receiver), sender), f"{receiver.id} holds the curves of {sender.id}")
+    story.say(
+        f"{cases:,} simulated cases of 4 diseases and 2 syndromes in 3 countries; "
+        f"curves of {scale.curve_weeks} weeks shared"
+    )
 
 
 def play_the_weeks(story: Story) -> None:
-    """Play the last eight Mondays: what was reported comes in, is judged, and the agreed totals cross."""
+    """Play the last Mondays: what was reported comes in, is judged, and the agreed totals cross."""
     it = story.it
     story.early_backup = _backup(story, CHINA, "before")
     crossed = withheld = 0
-    for back in range(cast.PLAYED_WEEKS - 1, -1, -1):
+    played = story.scale.played_weeks
+    for back in range(played - 1, -1, -1):
         until = story.week(back)
-        _take_in_until(story, until)
+        take_in_until(story, until)
         it.everywhere(NODES, "detect", until=until.isoformat())
         start = until - timedelta(weeks=4)
         for shared in it.everywhere(NODES, "share", first_on=start.isoformat(), end_on=until.isoformat()):
             crossed += shared["sent"]
             withheld += shared["withheld"]
+        story.progress(played - back, played)
     delivered(story)
     for part in PAIRS[0]:
         board = it.player(part).do("board", disease=cast.RISING)
@@ -114,9 +144,11 @@ def play_the_weeks(story: Story) -> None:
         own = {(row["place"], row["start_on"]): row for row in board["own"]}
         last = own[(part.rising_place, story.week(1).isoformat())]
         check(last["sites_expected"], f"completeness stands beside the figures of {part.id}")
+    check(withheld, "small totals travel as withheld")
     for sender, receiver in (*PAIRS, *((two, one) for one, two in PAIRS)):
         _same_figures(story, sender, receiver)
-    story.say(f"8 Mondays: {crossed:,} weekly figures crossed, {withheld:,} of them as withheld")
+        _nothing_small(it.player(receiver), sender)
+    story.say(f"{played} Mondays: {crossed:,} weekly figures crossed, {withheld:,} of them as withheld")
 
 
 def notify_one_case(story: Story) -> None:
@@ -158,6 +190,10 @@ def see_the_rise(story: Story) -> None:
         board = it.player(part).do("board", disease=cast.RISING)
         mine = [each for each in board["signals"] if each["place"] == part.rising_place]
         check(mine, f"{part.id} has a signal in its own district")
+        quiet = [row["alarm"] for row in board["own"] if row["place"] != part.rising_place and row["alarm"] is not None]
+        check(
+            quiet and sum(quiet) <= QUIET_ALARMS * len(quiet), f"{part.id} is not alarmed by places where nothing rises"
+        )
         check(it.player(part).do("alert", disease=cast.RISING, place=part.rising_place) >= 1, f"{part.id} alerts")
         wait_for(
             f"{other.id} sees the alert of {part.id}",
@@ -248,14 +284,23 @@ def verify_offline(story: Story) -> None:
     path = file_of(it.folder, "weekly-counts.json")
     it.player(PAKISTAN).do("prove", envelope=sent[-1]["envelope_id"], path=str(path))
     trust = [f"{node}={fingerprint}" for node, fingerprint in story.fingerprints.items() if node != RUSSIA.id]
-    check(verdict(path, trust) == ("authentic", 0), "the evidence is authentic for who compared the fingerprints")
-    check(verdict(path, []) == ("unauthenticated", 3), "without fingerprints its signers are not authenticated")
+    check(
+        verdict(path, trust, program=it.programs.corridor) == ("authentic", 0),
+        "the evidence is authentic for who compared the fingerprints",
+    )
+    check(
+        verdict(path, [], program=it.programs.corridor) == ("unauthenticated", 3),
+        "without fingerprints its signers are not authenticated",
+    )
     data = bytearray(path.read_bytes())
     place = len(data) // 2
     data[place] = data[place] ^ 1
     changed = file_of(it.folder, "weekly-counts-one-bit-changed.json")
     changed.write_bytes(bytes(data))
-    check(verdict(changed, trust) == ("altered", 3), "a copy with one bit changed is altered")
+    check(
+        verdict(changed, trust, program=it.programs.corridor) == ("altered", 3),
+        "a copy with one bit changed is altered",
+    )
     for part in NODES:
         for tree in it.player(part).do("verify_log"):
             check(not tree["faults"], f"the log {tree['origin']} of {part.id} is whole")
@@ -295,7 +340,7 @@ def welcome_the_restored(story: Story) -> None:
         carry_round(restored, partner)
         back = partner.do("confirm_restore", partner=CHINA.id)
         for _ in range(4):
-            carry_round(partner, restored)
+            check(carry_round(partner, restored, times=2), "a round that arrives twice gets the same receipts twice")
             carry_round(restored, partner)
         check(restored.do("node_state") == "running", "two persons opened a new epoch, and the node runs again")
         check(_disputes(partner, CHINA) == 0, "an honest restore is no dispute")
@@ -304,9 +349,9 @@ def welcome_the_restored(story: Story) -> None:
     story.say(f"a backup with {before:,} figures was restored; {back} crossings came back: {len(figures):,} figures")
 
 
-def verdict(path: Path, trust: list[str]) -> tuple[str, int]:
+def verdict(path: Path, trust: list[str], *, program: tuple[str, ...] = CORRIDOR) -> tuple[str, int]:
     """Return what ``corridor evidence verify`` says of a file, and its exit code."""
-    command = [*CORRIDOR, "evidence", "verify", str(path), "--json"]
+    command = [*program, "evidence", "verify", str(path), "--json"]
     for each in trust:
         command += ["--trust", each]
     run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # our own command line
@@ -348,7 +393,7 @@ def _sign(story: Story, name: str, one: NodePart, other: NodePart) -> str:
     return agreement
 
 
-def _take_in_until(story: Story, until: date) -> int:
+def take_in_until(story: Story, until: date) -> int:
     """Take in what was reported before `until` and not yet taken in, and the site reports of those weeks."""
     files = story.it.folder / "files"
     files.mkdir(exist_ok=True)
@@ -367,6 +412,23 @@ def _take_in_until(story: Story, until: date) -> int:
         rows += cases.height
     story.taken_until = until
     return rows
+
+
+def _take_in_again(story: Story, part: NodePart, until: date) -> None:
+    """Check that the same file twice changes nothing."""
+    path = story.it.folder / "files" / f"{part.country.lower()}-counts-{until}.csv"
+    again = story.it.player(part).do(
+        "take_in", path=str(path), kind="counts", source="site reports", as_of=_as_of(until)
+    )
+    check(again["is_repeat"] and again["added"] == 0, f"the same file twice changes nothing at {part.id}")
+
+
+def _nothing_small(player: Player, sender: NodePart) -> None:
+    """Check that no total which the agreement withholds lies in the partner's database."""
+    for condition in CONDITIONS:
+        rows = player.do("board", disease=condition.disease)["partners"]
+        small = [row for row in rows if row["from_node"] == sender.id and row["value"] in SMALL]
+        check(not small, f"no total of {condition.disease} below five of {sender.id} is known to {player.part.id}")
 
 
 def _between(frame: pl.DataFrame, column: str, since: date | None, until: date) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Who plays in the demonstration: three nodes, their people by office, and what is simulated where."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from corridor.demo.simulate import Country, Rise
@@ -24,6 +24,24 @@ PEOPLE: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How much is played.
+
+    Attributes
+    ----------
+    weeks : weeks of line lists, the played ones included
+    played_weeks : the last Mondays, played one by one
+    curve_weeks : earlier weeks that are shared when the agreement begins, so that curves stand side by side
+    places : places per country, the first ones; None for all
+    """
+
+    weeks: int = WEEKS
+    played_weeks: int = PLAYED_WEEKS
+    curve_weeks: int = 104
+    places: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodePart:
     """One institution of the story."""
 
@@ -39,6 +57,10 @@ class NodePart:
     def rising_place(self) -> str:
         """The invented district of this country, where the simulated outbreak rises."""
         return f"{self.country}-X1"
+
+    def simulated_at(self, scale: Scale) -> Country:
+        """Return what is simulated of this country at a scale."""
+        return replace(self.simulation, places=self.simulation.places[: scale.places])
 
 
 PAKISTAN = NodePart(

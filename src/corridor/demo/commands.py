@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import click
 
 from corridor.base.clock import utcnow
 from corridor.demo import cast
 from corridor.demo.acts import ACTS, Story
-from corridor.demo.real import REAL_ACTS, RealStory, read_layout
-from corridor.demo.stage import Stage, stage
+from corridor.demo.display import Display
+from corridor.demo.real import REAL_ACTS, DataFile, RealStory, read_layout
+from corridor.demo.stage import ActFailed, NodeDidNotStart, Stage, stage, start_jobs
 
 FOLDER = Path(".demo")
 
@@ -33,28 +37,49 @@ def demo(*, no_serve: bool, home: Path, data: Path | None) -> None:
 
     Example: corridor demo --no-serve
     """
-    started = time.monotonic()
     files = read_layout(data) if data is not None else ()
-    monday = cast.last_monday(utcnow().date())
-    with stage(home.absolute(), cast.NODES, simulated=not files) as it:
+    try:
+        with _ended_by_signals():
+            _play(home.absolute(), files, is_served=not no_serve)
+    except (ActFailed, NodeDidNotStart) as fault:
+        # Faults of ours, said in a sentence all the same: a traceback of the conductor would tell nobody more.
+        click.echo(f"error [{fault.code}]: {fault}\nWhat the nodes said: {home.absolute()}/*.log", err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        click.echo("\nStopped; no process of the demonstration is left.", err=True)
+        raise SystemExit(130) from None
+
+
+def _play(folder: Path, files: tuple[DataFile, ...], *, is_served: bool) -> None:
+    started, display = time.monotonic(), Display()
+    click.echo(f"Three nodes are made and started in {folder} ...")
+    with stage(folder, cast.NODES, simulated=not files) as it:
         acts = REAL_ACTS if files else ACTS
-        story = RealStory(it=it, monday=monday, say=_say, files=files)
+        monday = cast.last_monday(utcnow().date())
+        story = RealStory(it=it, monday=monday, say=display.say, progress=display.progress, files=files)
         for number, (title, act) in enumerate(acts, start=1):
-            _play(f"{number}/{len(acts)}", title, act, story)
+            with display.act(f"{number}/{len(acts)}", title):
+                act(story)
         click.echo(f"\n{len(acts)} acts played and checked in {time.monotonic() - started:.0f} s.")
-        if not no_serve:
+        if is_served:
             _serve(story, it)
 
 
-def _play(number: str, title: str, act: Callable[[Story], None], story: Story) -> None:
-    click.secho(f"\n{number}  {title}", bold=True)
-    began = time.monotonic()
-    act(story)
-    click.echo(f"      {time.monotonic() - began:.1f} s")
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End as Ctrl-C does when the terminal is closed or the process is told to end: the nodes are stopped too."""
 
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
-def _say(text: str) -> None:
-    click.echo(f"      {text}")
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    # SIGINT too: a shell that starts this in the background has it ignored.
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _serve(story: Story, it: Stage) -> None:
@@ -65,12 +90,10 @@ def _serve(story: Story, it: Stage) -> None:
             click.echo(f"    {name:16} {password}")
     board = it.urls[cast.PAKISTAN.country] + "/"
     click.echo(f"\nOpening {board}   (Ctrl-C stops the three nodes)")
+    start_jobs(it, cast.NODES)
     click.launch(board)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        click.echo("\nStopping.")
+    while True:
+        time.sleep(3600)
 
 
 COMMANDS: tuple[click.Command, ...] = (demo,)

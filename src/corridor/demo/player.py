@@ -119,6 +119,19 @@ def pin(document: str, fingerprint: str) -> bool:
     return _allowed(outcome)
 
 
+@operation
+def pin_alone(document: str, fingerprint: str) -> bool:
+    """Try to pin a partner's card alone: the officer who asked also says the second yes."""
+    from corridor.accounts.approvals import approve
+    from corridor.exchange.services import partners
+
+    officer = _person("officer.one")
+    outcome = partners.ask_to_pin(document.encode(), fingerprint=fingerprint, actor=officer, now=_now())
+    if outcome.request_id is not None:
+        approve(outcome.request_id, actor=officer, now=_now())
+    return True
+
+
 def _allowed(outcome: Any) -> bool:
     from corridor.accounts.approvals import approve
 
@@ -349,7 +362,7 @@ def board(disease: str) -> dict[str, Any]:
         "signals_open": view.signals_open,
         "new_signals": view.new_signals,
         "alerts": [{"from": each.from_node, "disease": each.disease, "place": each.place} for each in view.alerts],
-        "own": view.own.select("place", "start_on", "observed", "sites_reported", "sites_expected").to_dicts(),
+        "own": view.own.select("place", "start_on", "observed", "sites_reported", "sites_expected", "alarm").to_dicts(),
         "partners": view.partners.select("from_node", "place", "start_on", "value", "withheld").to_dicts(),
         "simulated": view.simulated,
     }

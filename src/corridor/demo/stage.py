@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket  # noqa: TID251  # to see whether our own node listens on this machine yet
 import subprocess
 import sys
 import tarfile
@@ -129,10 +130,15 @@ def prepare_folder(folder: Path) -> None:
         raise NotADemoHome(f"{folder} is a file; name a folder that does not exist yet.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
         raise NotADemoHome(f"{folder} is not empty and was not made by `corridor demo`; name another folder.")
-    if folder.is_dir():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / MARK).write_text("Made by `corridor demo`; it is emptied when the demonstration starts again.\n")
+    try:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        (folder / MARK).write_text("Made by `corridor demo`; it is emptied when the demonstration starts again.\n")
+    except OSError as fault:
+        raise NotADemoHome(
+            f"{folder} cannot be made ({fault.strerror}); name a folder with --home that you may write to."
+        ) from fault
 
 
 @contextlib.contextmanager
@@ -154,37 +160,84 @@ def stage(
         with ThreadPoolExecutor(len(parts)) as pool:
             list(pool.map(lambda part: _found(it, part, simulated=simulated), parts))
         for part in parts:
-            start_server(it, part)
+            # Jobs judge by today's clock; until the last Monday is played, the players judge by the story's.
+            start_server(it, part, only=("web", "delivery"))
             it.players[part.country] = start_player(it, it.home(part), part)
         for part in parts:
             it.player(part).do("hello")
+            wait_until_served(it, part)
         yield it
     finally:
         for player in it.players.values():
             stop_player(player)
-        for country in list(it.servers):
-            stop_server(it, country)
+        stop_servers(it)
 
 
-def start_server(it: Stage, part: NodePart) -> None:
-    """Start the processes of a node: pages and API, delivery, jobs."""
+def start_server(it: Stage, part: NodePart, *, only: tuple[str, ...]) -> None:
+    """Start processes of a node: ``web`` (pages and API), ``delivery``, ``jobs``."""
     home = it.home(part)
     port = it.urls[part.country].rsplit(":", 1)[1]
-    with (home.parent / f"{home.name}.log").open("ab") as log:
-        it.servers[part.country] = subprocess.Popen(  # noqa: S603  # our own command line
-            [*it.programs.corridor, "node", "serve", "--home", str(home), "--port", port],
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            env=_environment(home),
+    command = [*it.programs.corridor, "node", "serve", "--home", str(home), "--port", port]
+    for name in only:
+        command += ["--only", name]
+    with log_of(home).open("ab") as log:
+        it.servers[" ".join((part.country, *only))] = subprocess.Popen(  # noqa: S603  # our own command line
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=_environment(home), process_group=0
         )
 
 
-def stop_server(it: Stage, country: str) -> None:
-    """Stop the processes of a node and wait until they have ended."""
-    server = it.servers.pop(country)
-    if server.poll() is None:
-        server.send_signal(signal.SIGTERM)
+def start_jobs(it: Stage, parts: tuple[NodePart, ...]) -> None:
+    """Start the jobs of the nodes, now that their story has arrived at today."""
+    for part in parts:
+        start_server(it, part, only=("jobs",))
+
+
+def wait_until_served(it: Stage, part: NodePart) -> None:
+    """Wait until a node listens.
+
+    Raises
+    ------
+    NodeDidNotStart
+        If its process ended, or it stays silent; the text names the log to read.
+    """
+    address = ("127.0.0.1", int(it.urls[part.country].rsplit(":", 1)[1]))
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
+            return
+        ended = [server for name, server in it.servers.items() if name.startswith(part.country) and server.poll()]
+        if ended or time.monotonic() > deadline:
+            log = log_of(it.home(part))
+            raise NodeDidNotStart(
+                f"{part.id} {'ended' if ended else 'stayed silent'} while it was being started at "
+                f"{it.urls[part.country]}: {last_line(log)} (all of it: {log})"
+            )
+        time.sleep(0.05)
+
+
+def log_of(home: Path) -> Path:
+    """Return the file that holds what the processes of a node say."""
+    return home.parent / f"{home.name}.log"
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a log that says something."""
+    lines = log.read_text("utf-8", errors="replace").split("\n") if log.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
+
+
+def stop_servers(it: Stage) -> None:
+    """Stop the processes of all nodes and wait until they have ended."""
+    servers = list(it.servers.values())
+    it.servers.clear()
+    for server in servers:
+        if server.poll() is None:
+            server.send_signal(signal.SIGTERM)
+    for server in servers:
+        _wait_for_end(server)
+
+
+def _wait_for_end(server: subprocess.Popen[bytes]) -> None:
     try:
         server.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
@@ -220,12 +273,13 @@ def guest(it: Stage, part: NodePart, *, backup: Path, name: str) -> Iterator[Pla
         stop_player(player)
 
 
-def carry_round(one: Player, other: Player, *, greets: bool = True) -> bool:
+def carry_round(one: Player, other: Player, *, greets: bool = True, times: int = 1) -> bool:
     """Carry a round from one player to another by hand, and return whether it went through.
 
     Parameters
     ----------
     greets : whether the first asks beforehand what the other holds, as a node that starts does
+    times : how often the round arrives; each time after the first, it must get the receipts that it got before
     """
     if greets:
         came = one.do("greeting")
@@ -238,7 +292,15 @@ def carry_round(one: Player, other: Player, *, greets: bool = True) -> bool:
     answer = other.attempt("answered", partner=one.part.id, came=came["result"])
     if "error" in answer:
         return False
+    for _ in range(times - 1):
+        again = other.attempt("answered", partner=one.part.id, came=came["result"])
+        if "error" in again or _replies(again) != _replies(answer):
+            return False
     return "error" not in one.attempt("concluded", partner=other.part.id, answer=answer["result"])
+
+
+def _replies(answer: dict[str, Any]) -> Any:
+    return json.loads(answer["result"])["replies"]
 
 
 def _secret(home: Path) -> Path:
@@ -270,7 +332,8 @@ def _found(it: Stage, part: NodePart, *, simulated: bool) -> None:
     command += ["--language", part.language]
     made = subprocess.run(command, capture_output=True, text=True, env=_environment(home), check=False)  # noqa: S603  # our own command line
     if made.returncode:
-        raise NodeDidNotStart(f"{part.id} could not be made: {made.stderr.strip()}")
+        log_of(home).write_text(made.stderr)
+        raise NodeDidNotStart(f"{part.id} could not be made: {last_line(log_of(home))} (all of it: {log_of(home)})")
     places = home / "places"
     places.mkdir()
     (places / "demonstration.csv").write_bytes(resources.files("corridor.demo").joinpath("places.csv").read_bytes())
@@ -286,6 +349,7 @@ def start_player(it: Stage, home: Path, part: NodePart) -> Player:
             stderr=log,
             text=True,
             env=_environment(home),
+            process_group=0,
         )
     return Player(part=part, home=home, process=process)
 
