@@ -109,9 +109,15 @@ def register_approval(
     execute : callable
         Called as ``execute(**arguments, actor=second, first=first, now=now)`` in the second person's transaction.
     describe : callable
-        Turns the arguments into one translated sentence for the page and the command.
+        Turns the arguments into one translated sentence for the page and the command; names from elsewhere in it go
+        through `isolated`.
     """
     _kinds[kind] = Kind(name=kind, permission=permission, execute=execute, describe=describe)
+
+
+def isolated(text: str) -> str:
+    """Return `text` between Unicode's isolates, so that its direction cannot disturb the sentence around it."""
+    return f"\u2068{text}\u2069"
 
 
 def kind_of(name: str) -> Kind:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django.utils.translation import gettext as _
 
 from corridor.accounts.actors import Actor, actor_name
-from corridor.accounts.approvals import Outcome, ask, is_one_person_mode, register_approval
+from corridor.accounts.approvals import Outcome, ask, is_one_person_mode, isolated, register_approval
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import InputFault, Refused
@@ -248,7 +248,7 @@ def _describe_terminating(arguments: dict[str, Any]) -> str:
 
 def _named(arguments: dict[str, Any]) -> dict[str, str]:
     row = AgreementRow.objects.filter(hash=arguments["hash_"]).first()
-    return {"title": row.title if row else "", "hash": str(arguments["hash_"])[:12]}
+    return {"title": isolated(row.title if row else ""), "hash": str(arguments["hash_"])[:12]}
 
 
 def _say(hash_: str, kind: Kind, *, actor: Actor, now: datetime, effective_at: datetime | None = None) -> State:

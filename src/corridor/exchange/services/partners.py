@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from corridor.accounts.actors import Actor, actor_name
-from corridor.accounts.approvals import Outcome, ask, register_approval
+from corridor.accounts.approvals import Outcome, ask, isolated, register_approval
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import InputFault, Refused, WrongUsage
@@ -345,9 +345,10 @@ def record_revocation(document: bytes, *, node_id: str, now: datetime) -> None:
 def _revoke(document: bytes, card_hash: str, *, node_id: str, now: datetime) -> str:
     card = _card_by_hash(node_id, card_hash)
     cards.read_revocation(document, card)
-    KeyRevocation.objects.get_or_create(
-        node_id=node_id, card_hash=card.hash, defaults={"signed": document, "recorded_at": now}
-    )
+    rows = KeyRevocation.objects.filter(node_id=node_id, card_hash=card.hash)
+    # The same statement again says nothing new; after a reinstatement another one does.
+    if not any(row.reinstated_at is None or bytes(row.signed) == document for row in rows):
+        KeyRevocation.objects.create(node_id=node_id, card_hash=card.hash, signed=document, recorded_at=now)
     return card.hash
 
 
@@ -426,7 +427,7 @@ def register_approvals() -> None:
 def _describe_pinning(arguments: dict[str, Any]) -> str:
     card = cards.read_card(unb64(arguments["document"]))
     return _("Pin %(name)s (%(node)s) as a partner, fingerprint %(fingerprint)s") % {
-        "name": card.legal_entity,
+        "name": isolated(card.legal_entity),
         "node": card.id,
         "fingerprint": cards.fingerprint(card),
     }
