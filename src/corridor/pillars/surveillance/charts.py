@@ -204,9 +204,13 @@ def _map_definition(labels: MapLabels, has_outlines: bool) -> str:  # a cache as
         places.transform_filter("datum.kind == 'own'").mark_circle(style="place"),
         places.transform_filter("datum.kind == 'partner'").mark_circle(style="partner-place"),
         places.transform_filter("datum.ringed").mark_point(style="ring", shape="circle"),
-        places.transform_filter("datum.ringed")
-        .mark_text(style="ring-label", dy=-14)
-        .encode(text="name:N", size=alt.value(11)),
+        # Neighbours across a border lie close: one name stands above its place, the other below.
+        *(
+            places.transform_filter(f"datum.ringed && datum.kind == '{kind}'")
+            .mark_text(style="ring-label", dy=offset)
+            .encode(text="name:N", size=alt.value(11))
+            for kind, offset in (("own", 18), ("partner", -16))
+        ),
         *_watermark(labels.simulated),
     ]
     return _finished(alt.layer(*layers).project("mercator").properties(width="container", height=2 * ROW_HEIGHT))

@@ -56,6 +56,11 @@ def _by_name(codes: Iterable[str], name: Any) -> list[Choice]:
     return sorted(((code, name(code)) for code in codes), key=lambda pair: str(pair[1]).casefold())
 
 
+def _day_input() -> forms.DateInput:
+    # A browser's own date field takes ISO dates alone, whatever the language of the page.
+    return forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+
+
 class BoardForm(forms.Form):
     """Which curves the board shows."""
 
@@ -164,9 +169,9 @@ class CountsForm(forms.Form):
     level = forms.ChoiceField(label=_("Level"), required=False, choices=[*LEVELS.items()])
     period = forms.ChoiceField(label=pgettext_lazy("field", "Period"), required=False, choices=[*PERIODS.items()])
     basis = forms.ChoiceField(label=_("Date basis"), required=False, choices=[*BASES.items()])
-    first_on = forms.DateField(label=_("From"), required=False, widget=forms.DateInput({"type": "date"}))
-    until_on = forms.DateField(label=_("To"), required=False, widget=forms.DateInput({"type": "date"}))
-    known_on = forms.DateField(label=_("As known on"), required=False, widget=forms.DateInput({"type": "date"}))
+    first_on = forms.DateField(label=_("From"), required=False, widget=_day_input())
+    until_on = forms.DateField(label=_("To"), required=False, widget=_day_input())
+    known_on = forms.DateField(label=_("As known on"), required=False, widget=_day_input())
 
     def __init__(self, data: Any, *, diseases: Iterable[str], places: Iterable[str]) -> None:
         super().__init__(data)
@@ -200,7 +205,7 @@ class UploadForm(forms.Form):
     as_of_on = forms.DateField(
         label=_("Day of the extract"),
         required=False,
-        widget=forms.DateInput({"type": "date"}),
+        widget=_day_input(),
         help_text=_("Today, if left empty. Nothing in the file may lie later."),
     )
     country = forms.ChoiceField(label=_("Country in which names of places are looked up"), required=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from django.utils.functional import Promise
@@ -34,7 +34,9 @@ __all__ = [
     "class_text",
     "disease_name",
     "language",
+    "listed",
     "named",
+    "period_label",
     "period_text",
     "place_text",
     "short_period",
@@ -94,12 +96,12 @@ WITHDRAWALS: Mapping[str, Promise] = {
     "duplicate": _("It was told twice."),
     "resolved": _("It is over."),
 }
-METHOD_NAMES: Mapping[str, Promise] = {
+METHOD_NAMES: Mapping[str, str | Promise] = {
     "farrington-flexible": _("Farrington, flexible"),
     "farrington": _("Farrington, classic"),
-    "ears-c1": _("EARS C1"),
-    "ears-c2": _("EARS C2"),
-    "ears-c3": _("EARS C3"),
+    "ears-c1": "EARS C1",
+    "ears-c2": "EARS C2",
+    "ears-c3": "EARS C3",
     "fixed-value": _("fixed value"),
 }
 METHODS: Mapping[str, Promise] = {
@@ -175,6 +177,7 @@ _CLASSES: Mapping[str, Promise] = {
     "male": pgettext_lazy("sex", "male"),
     "other": pgettext_lazy("sex", "other"),
 }
+_SEPARATORS = {"zh-hans": "、", "ur": "، "}
 _WEEKDAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
 
 
@@ -194,7 +197,7 @@ def place_text(code: str) -> str:
     return place_name(code, language=language())
 
 
-def named(table: Mapping[str, Promise], code: str) -> str:
+def named(table: Mapping[str, Promise] | Mapping[str, str | Promise], code: str) -> str:
     """Return what a code is called; an unknown one stands as it is."""
     return str(table.get(code, code))
 
@@ -204,11 +207,22 @@ def class_text(code: str) -> str:
     return named(_CLASSES, code)
 
 
-def period_text(start: date, period: str) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Return names one after the other, parted as the page's language parts them."""
+    return _SEPARATORS.get(language(), ", ").join(names)
+
+
+def period_label(start: date, period: str) -> str:
     """Return how a period is written: ``2026-W46``, a day in words, or ``2026-11``."""
     if period == "week":
         return str(Week.of(start))
     return f"{start:%Y-%m}" if period == "month" else day_text(start, language=language(), short=True)
+
+
+def period_text(start: date, period: str) -> str:
+    """Return `period_label` so that it keeps its direction inside a sentence that runs from right to left."""
+    text = period_label(start, period)
+    return f"\u2066{text}\u2069" if language() == "ur" and period != "day" else text
 
 
 def short_period(start: date, period: str) -> str:

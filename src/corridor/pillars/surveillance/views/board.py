@@ -24,7 +24,14 @@ from corridor.pillars.surveillance.forms import BoardForm
 from corridor.pillars.surveillance.queries import pages
 from corridor.pillars.surveillance.queries.signals import OPEN
 from corridor.pillars.surveillance.services.reading import mark_read
-from corridor.pillars.surveillance.texts import disease_name, period_text, place_text, weekday_text, withheld_text
+from corridor.pillars.surveillance.texts import (
+    disease_name,
+    listed,
+    period_text,
+    place_text,
+    weekday_text,
+    withheld_text,
+)
 from corridor.pillars.surveillance.views import uploads
 from corridor.pillars.surveillance.views.curves import (
     SHOWN,
@@ -175,7 +182,7 @@ def _answers(view: queries.Board, joint: dict[int, Any], lacking: Sequence[pages
 
 def _lacking_text(lacking: Sequence[pages.Lacking]) -> str:
     names = [place_text(each.place) for each in lacking]
-    shown = _(", ").join(names[:3])
+    shown = listed(names[:3])
     week = period_text(lacking[0].start_on, "week")
     if len(names) > 3:
         return ngettext(
@@ -438,7 +445,13 @@ def _latest_tables(view: queries.Board) -> list[dict[str, Any]]:
     """Return the figures of the last periods by place: one's own, then each partner's."""
     tables = []
     if not view.own.is_empty():
-        starts = view.own.filter(pl.col("observed").is_not_null())["start_on"].unique().sort().tail(LATEST).to_list()
+        starts = (
+            view.own.filter(pl.col("is_whole") & pl.col("observed").is_not_null())["start_on"]
+            .unique()
+            .sort()
+            .tail(LATEST)
+            .to_list()
+        )
         cells = {
             (place, point.start_on): point_cell(point)
             for place in view.own["place"].unique()

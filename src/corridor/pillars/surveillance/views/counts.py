@@ -20,7 +20,14 @@ from corridor.pillars.surveillance import queries
 from corridor.pillars.surveillance.forms import CountsForm
 from corridor.pillars.surveillance.queries import pages
 from corridor.pillars.surveillance.rules import period_start
-from corridor.pillars.surveillance.texts import disease_name, period_text, place_text, withheld_limit, withheld_text
+from corridor.pillars.surveillance.texts import (
+    disease_name,
+    listed,
+    period_text,
+    place_text,
+    withheld_limit,
+    withheld_text,
+)
 from corridor.web import exports
 from corridor.web.tables import Cell, Column, Table
 
@@ -119,7 +126,7 @@ def lacking(request: PersonRequest) -> HttpResponse:
                 ),
                 period_text(each.start_on, "week"),
                 each.share,
-                _(", ").join(disease_name(code) for code in each.diseases),
+                listed(disease_name(code) for code in each.diseases),
             ]
             for each in found
         ],

@@ -23,6 +23,8 @@ from corridor.pillars.surveillance.charts import (
 from corridor.pillars.surveillance.rules import next_start, period_start
 from corridor.pillars.surveillance.texts import (
     disease_name,
+    listed,
+    period_label,
     period_text,
     place_text,
     short_period,
@@ -163,7 +165,7 @@ def _described(points: Sequence[Point], period: str) -> str:
         )
     above = [period_text(point.start_on, period) for point in points if point.is_signal]
     parts.append(
-        _("Above the limit: %(periods)s.") % {"periods": ", ".join(above)} if above else _("None lies above its limit.")
+        _("Above the limit: %(periods)s.") % {"periods": listed(above)} if above else _("None lies above its limit.")
     )
     hidden = sum(bool(point.withheld) for point in points)
     if hidden:
@@ -196,7 +198,7 @@ def _table(points: Sequence[Point], period: str) -> Table:
         ],
         rows=[
             [
-                period_text(point.start_on, period),
+                period_label(point.start_on, period),
                 point_cell(point),
                 _rounded(point.expected),
                 _rounded(point.upperbound),
@@ -253,7 +255,7 @@ def map_frame(
     )
     rising = [each.name for each, _point in drawn if each.is_signal]
     above = (
-        _("Above the limit: %(places)s.") % {"places": ", ".join(rising)} if rising else _("None lies above its limit.")
+        _("Above the limit: %(places)s.") % {"places": listed(rising)} if rising else _("None lies above its limit.")
     )
     shown = ngettext("%(count)d place, sized by cases.", "%(count)d places, sized by cases.", len(drawn))
     return maps.frame(
