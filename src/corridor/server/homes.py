@@ -207,6 +207,7 @@ def unapplied() -> list[str]:
     DatabaseUnreachable
         If the database does not answer.
     """
+    _check_file()
     try:
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -217,7 +218,17 @@ def unapplied() -> list[str]:
 
 def _not_answering(error: DatabaseError) -> str:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if connection.vendor == "sqlite":
+        file = connection.settings_dict["NAME"]
+        return f"{file} cannot be read: {reason}. Move it away (keep it), then: corridor node restore FILE"
     return f"the database does not answer: {reason}. Start it, or check DATABASE_URL"
+
+
+def _check_file() -> None:
+    """SQLite makes a missing file at once; an upgrade would then fill an empty database where a full one was lost."""
+    file = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite" and isinstance(file, Path) and not (file.is_file() and file.stat().st_size):
+        raise DatabaseUnreachable(f"{file} is missing or empty. Look for the file, or: corridor node restore FILE")
 
 
 @contextmanager
@@ -246,6 +257,8 @@ def database_faults() -> Iterator[None]:
                 f"the database cannot be written ({error}). Check who owns the home and its files, "
                 "and that the disk is writable"
             ) from error
+        if "not a database" in text or "malformed" in text:
+            raise DatabaseUnreachable(_not_answering(error)) from error
         if isinstance(error, (InterfaceError, OperationalError)) and connection.vendor == "postgresql":
             raise DatabaseUnreachable(_not_answering(error)) from error
         raise

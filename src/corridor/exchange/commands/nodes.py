@@ -10,7 +10,7 @@ from corridor.accounts.actors import System
 from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.exchange import keystore
-from corridor.exchange.commands.peers import say
+from corridor.exchange.commands.peers import said, say
 from corridor.exchange.services import backups, partners, restore, rotation
 
 
@@ -55,7 +55,7 @@ def rotate_key(names: tuple[str, ...], recovery_key: str, url: str | None) -> No
 
 
 @node.command("revoke-keys")
-@click.option("--reason", required=True, help="Shown to partners.")
+@click.option("--reason", required=True, callback=said, help="Shown to partners.")
 @click.option("--recovery-key", default="", help="Without it the agreement key signs, which cannot reinstate later.")
 def revoke_keys(reason: str, recovery_key: str) -> None:
     """State that the keys on this node's card no longer count; partners then refuse what they sign."""

@@ -23,6 +23,13 @@ class UnreadableCard(InputFault):
     code = "unreadable-card"
 
 
+def said(_context: click.Context, option: click.Parameter, text: str) -> str:
+    """Return what an option says; people and partners will read it, so it may not be blank."""
+    if not text.strip():
+        raise click.BadParameter("it is empty; say it in a sentence", param=option)
+    return text.strip()
+
+
 @click.group("peer")
 def peer() -> None:
     """Partners: the nodes whose cards two persons here have pinned."""
@@ -93,7 +100,7 @@ def list_(as_json: bool) -> None:
 
 @peer.command("pause")
 @click.argument("node_id")
-@click.option("--reason", required=True, help="Shown to the people of this node.")
+@click.option("--reason", required=True, callback=said, help="Shown to the people of this node.")
 def pause(node_id: str, reason: str) -> None:
     """Stop all exchange with NODE_ID until `resume`; what waits stays queued."""
     now = utcnow()
@@ -129,7 +136,7 @@ def confirm_restore(node_id: str) -> None:
 
 @peer.command("close-dispute")
 @click.argument("number", type=int)
-@click.option("--note", required=True, help="What was found and agreed.")
+@click.option("--note", required=True, callback=said, help="What was found and agreed.")
 def close_dispute(number: int, note: str) -> None:
     """Close dispute NUMBER; exchange under its agreement goes on."""
     now = utcnow()
