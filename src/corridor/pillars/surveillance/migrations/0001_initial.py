@@ -397,10 +397,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='case',
-            index=models.Index(fields=['disease', 'place'], name='surveillance_case_series'),
-        ),
-        migrations.AddIndex(
-            model_name='case',
             index=models.Index(condition=models.Q(('replaced_in__isnull', False)), fields=['replaced_in'], name='surveillance_case_replaced'),
         ),
         migrations.AddConstraint(

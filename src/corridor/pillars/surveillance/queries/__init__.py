@@ -30,6 +30,7 @@ from corridor.pillars.surveillance.queries.signals import (
     signal_cases,
     signals,
 )
+from corridor.pillars.surveillance.queries.tallies import sum_tallies
 
 __all__ = [
     "Board",
@@ -62,5 +63,6 @@ __all__ = [
     "signal_cases",
     "signals",
     "sources",
+    "sum_tallies",
     "would_change",
 ]

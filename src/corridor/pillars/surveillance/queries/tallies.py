@@ -4,7 +4,7 @@ import polars as pl
 
 from corridor.pillars.surveillance.rules import COUNTED_CLASSES
 
-__all__ = ["TALLY_COLUMNS", "TALLY_SCHEMA", "tally"]
+__all__ = ["TALLY_COLUMNS", "TALLY_SCHEMA", "sum_tallies", "tally"]
 
 TALLY_COLUMNS = [f"{basis}_{name}" for basis in ("report", "onset") for name in COUNTED_CLASSES]
 TALLY_SCHEMA = {
@@ -36,6 +36,9 @@ def tally(cases: pl.DataFrame) -> pl.DataFrame:
                 )
             )
         )
-    both = pl.concat(parts, how="diagonal")
-    total = both.group_by("disease", "place", "start_on").agg(pl.col(TALLY_COLUMNS).sum())
-    return total.select(*TALLY_SCHEMA).collect()
+    return sum_tallies(pl.concat(parts, how="diagonal").collect())
+
+
+def sum_tallies(tallies: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a disease, place and week, columns of `TALLY_SCHEMA`, from rows that may repeat them."""
+    return tallies.group_by("disease", "place", "start_on").agg(pl.col(TALLY_COLUMNS).sum()).select(*TALLY_SCHEMA)

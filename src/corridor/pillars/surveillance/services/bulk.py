@@ -1,5 +1,8 @@
 """Many rows at once: executemany on SQLite, COPY on PostgreSQL; always inside the caller's transaction."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import polars as pl
 from django.db import connection, models
 
@@ -7,6 +10,9 @@ __all__ = ["CHUNK", "insert", "replace"]
 
 CHUNK = 50_000
 """Rows written in one transaction, so that none holds the database longer than two seconds."""
+
+_PARAMETERS = 999
+"""Parameters of one statement that every SQLite takes."""
 
 
 def insert(model: type[models.Model], frame: pl.DataFrame, **constants: int) -> None:
@@ -25,11 +31,26 @@ def insert(model: type[models.Model], frame: pl.DataFrame, **constants: int) -> 
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv, NULL '\\N')") as copy:
                 copy.write(text)
             return
-        texts = frame.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d"))
         # Written into the statement, a constant is not bound a million times.
-        places = ", ".join([*["%s"] * frame.width, *(str(int(value)) for value in constants.values())])
-        statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # own names; values are parameters
-        cursor.executemany(statement, texts.rows())
+        row = ", ".join([*["%s"] * frame.width, *(str(int(value)) for value in constants.values())])
+        # Many rows a statement: stepping through one costs SQLite as much as writing a row.
+        at_once = max(1, _PARAMETERS // frame.width)
+        whole = frame.height - frame.height % at_once
+        for part, rows in ((frame.head(whole), at_once), (frame.slice(whole), frame.height - whole)):
+            if part.height:
+                values = ", ".join([f"({row})"] * rows)
+                statement = f"INSERT INTO {table} ({columns}) VALUES {values}"  # noqa: S608  # own names; values are parameters
+                cursor.executemany(statement, _parameters(part, rows))
+
+
+def _parameters(frame: pl.DataFrame, rows: int) -> Iterator[list[Any]]:
+    """Yield the cells of `rows` rows at a time, row after row, dates as ISO text as Django writes them."""
+    width = frame.width
+    cells: list[Any] = [None] * (width * frame.height)
+    for place, column in enumerate(frame.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d")).iter_columns()):
+        cells[place::width] = column.to_list()
+    for start in range(0, len(cells), width * rows):
+        yield cells[start : start + width * rows]
 
 
 def replace(model: type[models.Model], ids: pl.Series, *, replaced_in: int) -> None:

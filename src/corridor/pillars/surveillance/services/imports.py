@@ -15,7 +15,7 @@ from corridor.jobs.services import enqueue
 from corridor.pillars.surveillance.models import Case, CountReport, Import, Source, WeekTally
 from corridor.pillars.surveillance.queries.imports import CASE_COLUMNS, COUNT_COLUMNS, compare_cases, compare_counts
 from corridor.pillars.surveillance.queries.rows import chosen, fetch
-from corridor.pillars.surveillance.queries.tallies import TALLY_COLUMNS, TALLY_SCHEMA, tally
+from corridor.pillars.surveillance.queries.tallies import TALLY_COLUMNS, TALLY_SCHEMA, sum_tallies, tally
 from corridor.pillars.surveillance.services import bulk
 
 __all__ = [
@@ -31,6 +31,9 @@ __all__ = [
 ]
 
 INGEST = "surveillance.ingest"
+
+KEPT_APART = 500_000
+"""Rows of changed tallies from which on they are added up: adding up after each chunk would cost more than writing."""
 
 _TALLIED = ["disease", "place", "onset_on", "report_on", "classification"]
 
@@ -55,7 +58,8 @@ class Changes:
     ----------
     added, corrected, unchanged, outdated : rows
     tallies : polars.DataFrame
-        By how much the weekly tallies change, columns of `TALLY_SCHEMA`; empty for counts.
+        By how much the weekly tallies change, columns of `TALLY_SCHEMA`, a week perhaps in several rows; empty for
+        counts.
     """
 
     added: int = 0
@@ -65,17 +69,14 @@ class Changes:
     tallies: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TALLY_SCHEMA))
 
     def __add__(self, other: "Changes") -> "Changes":
+        tallies = pl.concat([self.tallies, other.tallies])
         return Changes(
             added=self.added + other.added,
             corrected=self.corrected + other.corrected,
             unchanged=self.unchanged + other.unchanged,
             outdated=self.outdated + other.outdated,
-            tallies=_sum_tallies([self.tallies, other.tallies]),
+            tallies=sum_tallies(tallies) if tallies.height > KEPT_APART else tallies,
         )
-
-
-def _sum_tallies(parts: list[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat(parts).group_by("disease", "place", "start_on").agg(pl.col(TALLY_COLUMNS).sum())
 
 
 @write("surveillance.begin_import", subject="source")
@@ -175,7 +176,7 @@ def record_cases(cases: pl.DataFrame, *, import_id: int, actor: Actor, now: date
         corrected=corrected.height,
         unchanged=merged.height - added.height - corrected.height - outdated,
         outdated=outdated,
-        tallies=_sum_tallies([tally(entered), tally(replaced).with_columns(-pl.col(TALLY_COLUMNS))]),
+        tallies=pl.concat([tally(entered), tally(replaced).with_columns(-pl.col(TALLY_COLUMNS))]),
     )
     note(added=changes.added, corrected=changes.corrected)
     return changes

@@ -13,7 +13,7 @@ from corridor.base.errors import UserFault
 from corridor.base.reference import diseases, places
 from corridor.base.textfiles import read_table
 from corridor.exchange.queries import own_node
-from corridor.pillars.surveillance.queries import running_import, same_file, would_change
+from corridor.pillars.surveillance.queries import running_import, same_file, sum_tallies, would_change
 from corridor.pillars.surveillance.services import (
     Changes,
     abandon_import,
@@ -187,7 +187,7 @@ def _record(file: ReadFile, import_id: int, *, actor: Actor, now: datetime, prog
         changes += record(chunk, import_id=import_id, actor=actor, now=now)
         if progress is not None:
             progress(min(number * CHUNK, kept.height), kept.height)
-    for chunk in changes.tallies.sort("disease", "place", "start_on").iter_slices(CHUNK):
+    for chunk in sum_tallies(changes.tallies).sort("disease", "place", "start_on").iter_slices(CHUNK):
         record_tallies(chunk, import_id=import_id, actor=actor, now=now)
     return changes
 
