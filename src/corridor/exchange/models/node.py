@@ -103,7 +103,13 @@ class KeyRevocation(models.Model):
     reinstated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node_id", "card_hash"], name="exchange_card_revoked_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node_id", "card_hash"],
+                condition=models.Q(reinstated_at__isnull=True),
+                name="exchange_card_revoked_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.node_id} {self.card_hash}"

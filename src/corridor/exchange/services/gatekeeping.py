@@ -16,7 +16,7 @@ from corridor.exchange.messages import Message
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import ChannelDay, Crossing, Dispute, Partner
 from corridor.exchange.rules import gate, jurisdictions
-from corridor.exchange.rules.agreement import Agreement, read_agreement
+from corridor.exchange.rules.agreement import Agreement, State, read_agreement
 from corridor.exchange.rules.canonical import parse_canonical
 from corridor.exchange.rules.envelope import Header, unpack
 from corridor.exchange.rules.gate import GateState
@@ -153,13 +153,19 @@ class Gatekeeper:
         if message is not None and stage == "body":
             state = counters.complete(state, header=header, message=message, document=facts.document, now=self._now)
         decision = gate.decide(header, message, facts.document, state, jurisdictions.jurisdictions(), self._now)
-        if isinstance(decision, gate.Retry):
-            return Ruling("retry", decision.reason.value, first_version)
+        waits = decision if isinstance(decision, gate.Retry) else None
+        if waits is not None and stage == "body" and header.from_ == self._own_id:
+            # Only here, at queueing, are ledger and counters asked: what goes out early is judged as from the start on.
+            begun = replace(state, state=State.IN_FORCE)
+            at = max(self._now, facts.document.start_at)
+            decision = gate.decide(header, message, facts.document, begun, jurisdictions.jurisdictions(), at)
         if isinstance(decision, gate.Refused):
             return Ruling.refused(decision.reason, first_version=first_version)
-        if stage == "body":
+        if stage == "body" and not isinstance(decision, gate.Retry):
             facts.passed[header.channel, header.from_] += 1
             facts.added[header.channel, header.from_] += 1
+        if waits is not None:
+            return Ruling("retry", waits.reason.value, first_version)
         return Ruling("accepted", "", first_version, facts.views.get(header.channel))
 
     def note_sent(self, header: Header, message: Message, *, crossing: Crossing) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
+from corridor.base.errors import Unreachable
 from corridor.exchange.models import (
     Agreement,
     AgreementSignature,
@@ -15,6 +16,7 @@ from corridor.exchange.models import (
     KeyRevocation,
     LogLeaf,
     LogTree,
+    Partner,
 )
 from corridor.exchange.queries.crossings import crossing_by_envelope
 from corridor.exchange.rules import control, tree
@@ -27,6 +29,12 @@ from corridor.exchange.services.partners import transport_keys
 from corridor.exchange.services.swaps import cards_of
 
 
+class PartnerNotHeard(Unreachable):
+    """No checkpoint can be signed until a partner has shown which ones it holds."""
+
+    code = "partner-not-heard"
+
+
 @write("exchange.prove", subject="envelope_id")
 def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     """Return the evidence file of one envelope, whose id may be given by its beginning.
@@ -37,6 +45,8 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     ------
     NoSuchCrossing
         If there is no such envelope, or more than one.
+    PartnerNotHeard
+        If a checkpoint would have to be signed before the partner showed which ones it holds.
     """
     require(actor, "exchange.see_crossings")
     found = crossing_by_envelope(actor, envelope_id)
@@ -44,7 +54,7 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     own = log.own_node().node_id
     peer = crossing.from_node if crossing.direction == Crossing.Direction.IN else crossing.to_node
     receipt = bytes(crossing.receipt) or None
-    proof, statements = _proof(crossing, own=own, peer=peer, now=now)
+    found_proofs, statements = _proofs(crossing, own=own, peer=peer, now=now)
     agreement = Agreement.objects.filter(hash=crossing.agreement_hash).first()
     signatures = _signatures(agreement) if agreement else ()
     signers = {own, crossing.from_node, *({peer} if receipt or statements else ())}
@@ -57,7 +67,7 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
         receipt=receipt,
         agreement=bytes(agreement.document) if agreement else None,
         agreement_signatures=signatures,
-        proofs=(proof,),
+        proofs=found_proofs,
         statements=statements,
     )
     note(crossing=crossing.pk)
@@ -70,24 +80,46 @@ def _is_refused(crossing: Crossing, receipt: bytes | None, *, own: str, peer: st
     return read_receipt(receipt, keys=own_transport_keys(own) | transport_keys(peer)).outcome == "refused"
 
 
-def _proof(crossing: Crossing, *, own: str, peer: str, now: datetime) -> tuple[LogProof, tuple[bytes, ...]]:
+def _proofs(
+    crossing: Crossing, *, own: str, peer: str, now: datetime
+) -> tuple[tuple[LogProof, ...], tuple[bytes, ...]]:
     head = LogTree.objects.select_for_update().get(pk=crossing.tree_id)
-    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=crossing.leaf_index).first()
+    leaves = _leaves(crossing, head)
+    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=leaves[-1].index).first()
+    if held is None and Partner.objects.filter(node_id=peer, confirmed_at__isnull=True).exists():
+        raise PartnerNotHeard(
+            f"{peer} has not shown since this node started which checkpoints it holds, and until then none is signed "
+            "here. Wait until it is reached; `corridor peer list` shows when."
+        )
     signed = bytes(held.signed) if held else checkpoints.sign(head, now=now)
     size = control.read_checkpoint_by(signed, log_keys=checkpoints.own_log_keys(own), node=own).size
-    leaf = LogLeaf.objects.get(tree=head, index=crossing.leaf_index)
-    path = tree.inclusion_proof(checkpoints.reader_of(head), leaf.index, size)
-    return (
+    reader = checkpoints.reader_of(head)
+    proofs = tuple(
         LogProof(
             node=own,
             salt=bytes(leaf.salt),
             record=bytes(leaf.record),
             index=leaf.index,
-            path=tuple(path),
+            path=tuple(tree.inclusion_proof(reader, leaf.index, size)),
             checkpoint=signed,
-        ),
-        (bytes(held.statement),) if held else (),
+        )
+        for leaf in leaves
     )
+    return proofs, (bytes(held.statement),) if held else ()
+
+
+def _leaves(crossing: Crossing, head: LogTree) -> list[LogLeaf]:
+    """Return the leaf of a crossing, and where it was withdrawn after it was queued the leaf that says so."""
+    first = LogLeaf.objects.get(tree=head, index=crossing.leaf_index)
+    is_out = crossing.direction == Crossing.Direction.OUT
+    if not is_out or crossing.status != Crossing.Status.REFUSED or crossing.receipt:
+        return [first]
+    later = LogLeaf.objects.filter(tree=head, index__gt=crossing.leaf_index).order_by("index")
+    for leaf in later.iterator():
+        record = bytes(leaf.record)
+        if b'"kind":"withdrawn"' in record and crossing.token_hash.encode() in record:
+            return [first, leaf]
+    return [first]
 
 
 def _signatures(agreement: Agreement) -> tuple[bytes, ...]:

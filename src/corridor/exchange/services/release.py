@@ -1,7 +1,7 @@
 """The database side of the suppression ledger: what this node has released, to anyone, under any agreement.
 
-One ledger holds all of it, because partners talk to each other. It is read and written under the lock of the
-agreement's row, in the transaction that queues the envelope.
+One ledger holds all of it, because partners talk to each other. It is read and written under the lock of the node's
+row, in the transaction that queues the envelope.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from corridor.base.disclosure import Breach, Cell, Ledger, Scope
 from corridor.exchange.messages import Message
-from corridor.exchange.models import Crossing, ReleasedCell
+from corridor.exchange.models import Crossing, Node, ReleasedCell
 from corridor.exchange.rules.envelope import Header
 
 
@@ -26,6 +26,8 @@ def unreleasable(message: Message, *, header: Header) -> int:
     cells = message.cells()
     if not cells or ReleasedCell.objects.filter(crossing__envelope_id=header.id).exists():
         return 0
+    # The ledger is one over all agreements, so the lock of one agreement's row does not guard it: the node's row does.
+    Node.objects.select_for_update().get()
     return len(breaches(cells))
 
 

@@ -13,6 +13,7 @@ from corridor.accounts.approvals import Outcome, ask, register_approval
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import CorridorError, Refused
+from corridor.exchange import registry
 from corridor.exchange.messages import RestoreNotice, ReturnedCrossing
 from corridor.exchange.models import (
     Crossing,
@@ -29,7 +30,7 @@ from corridor.exchange.rules.envelope import Unpacked, unpack
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
 from corridor.exchange.rules.receipt import Receipt, read_receipt
-from corridor.exchange.services import log
+from corridor.exchange.services import log, release
 from corridor.exchange.services.outbox import own_transport_keys, send_control
 from corridor.exchange.services.partners import lock_partner, transport_keys
 from corridor.exchange.services.swaps import BeyondOurLog, log_keys_of
@@ -266,7 +267,7 @@ def _insert_returned(token: bytes, unpacked: Unpacked, receipt: Receipt, *, now:
             )
         ],
     )
-    Crossing.objects.create(
+    crossing = Crossing.objects.create(
         direction=Crossing.Direction.OUT,
         envelope_id=header.id,
         from_node=header.from_,
@@ -289,6 +290,10 @@ def _insert_returned(token: bytes, unpacked: Unpacked, receipt: Receipt, *, now:
         settled_at=now,
         actor="returned by the partner",
     )
+    kind = registry.message_type(header.schema)
+    if kind is not None and unpacked.body is not None:
+        # The partner holds these figures, so the release ledger must know them again.
+        release.record(kind.from_bytes(unpacked.body), header=header, crossing=crossing)
 
 
 def register_approvals() -> None:
