@@ -16,6 +16,8 @@ import pytest
 
 from tests import postgres
 
+pytest_plugins = ("tests.databases",)
+
 hypothesis.settings.register_profile("dev", max_examples=30, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=200, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("nightly", max_examples=5000, deadline=None)
