@@ -1,0 +1,1 @@
+"""The demonstration: it passes, and fails where a guard is missing."""

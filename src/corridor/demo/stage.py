@@ -89,7 +89,7 @@ class Player:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise ActFailed(f"{self.part.id}: the player ended during {operation}; see {self.home / 'player.log'}")
+            raise ActFailed(f"{self.part.id}: the player ended during {operation}; see {log_of(self.home)}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -341,7 +341,7 @@ def _found(it: Stage, part: NodePart, *, simulated: bool) -> None:
 
 def start_player(it: Stage, home: Path, part: NodePart) -> Player:
     """Put a player at a home of a node."""
-    with (home.parent / f"{home.name}-player.log").open("ab") as log:
+    with log_of(home).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603  # our own command line
             it.programs.player,
             stdin=subprocess.PIPE,
