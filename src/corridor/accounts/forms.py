@@ -24,7 +24,7 @@ class LoginForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True, "dir": "ltr"}),
     )
     password = forms.CharField(
-        label=_("Password"),
+        label=_("Your password"),
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "dir": "ltr"}),
@@ -35,7 +35,7 @@ class PasswordAgainForm(forms.Form):
     """One's own password, asked again before something weighty."""
 
     password = forms.CharField(
-        label=_("Password"),
+        label=_("Your password"),
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True, "dir": "ltr"}),
@@ -52,14 +52,14 @@ class PasswordForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "dir": "ltr"}),
     )
     new = forms.CharField(
-        label=_("New password"),
+        label=_("Your new password"),
         max_length=1024,
         strip=False,
         help_text=_("At least 12 characters, not like your name. Several words are good."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "dir": "ltr"}),
     )
     again = forms.CharField(
-        label=_("New password again"),
+        label=_("Your new password again"),
         max_length=1024,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "dir": "ltr"}),

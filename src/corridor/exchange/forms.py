@@ -100,6 +100,16 @@ class PauseForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=500)
 
 
+class CloseDisputeForm(forms.Form):
+    """What was found about a dispute, and agreed with the partner."""
+
+    closing_note = forms.CharField(
+        label=_("What was found and agreed"),
+        max_length=1000,
+        help_text=_("It stays in the log. No names of patients."),
+    )
+
+
 class LanguagePairForm(forms.Form):
     """The two languages of a difference."""
 

@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from corridor.accounts.access import public
 from corridor.exchange.api import api
-from corridor.exchange.views import agreements, crossings, partners
+from corridor.exchange.views import agreements, crossings, partners, recovery
 
 app_name = "exchange"
 
@@ -30,10 +30,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("partners/", partners.partner_list, name="partners"),
     path("partners/add/", partners.partner_add, name="partner-add"),
     path("partners/card.json", partners.own_card, name="own-card"),
+    path("partners/new-epoch/", recovery.open_epoch, name="open-epoch"),
     path("partners/<str:node_id>/", partners.partner_page, name="partner"),
     path("partners/<str:node_id>/pause/", partners.partner_pause, name="partner-pause"),
     path("partners/<str:node_id>/resume/", partners.partner_resume, name="partner-resume"),
     path("partners/<str:node_id>/address/", partners.partner_change_url, name="partner-change-url"),
+    path("partners/<str:node_id>/welcome/", recovery.confirm_restore, name="partner-confirm-restore"),
+    path("partners/<str:node_id>/disputes/<int:number>/close/", recovery.close_dispute, name="dispute-close"),
     path("crossings/", crossings.crossing_list, name="crossings"),
     path("crossings.csv", crossings.crossing_export, name="crossings-csv"),
     path("crossings/<int:crossing_id>/", crossings.crossing_page, name="crossing"),

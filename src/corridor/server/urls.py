@@ -4,12 +4,11 @@ from importlib.util import find_spec
 
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import RedirectView
 
-from corridor.accounts.access import public
 from corridor.accounts.apps import PAGES as ACCOUNT_PAGES
 from corridor.exchange.apps import PAGES as EXCHANGE_PAGES
 from corridor.jobs.apps import PAGES as JOB_PAGES
+from corridor.web.views import home
 
 _PLACES = {
     "corridor.accounts": "accounts/",
@@ -19,9 +18,8 @@ _PLACES = {
     "corridor.pillars.surveillance": "surveillance/",
 }
 
-# The board is the first page of the day; who has not signed in is sent to the login from there.
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", public(RedirectView.as_view(url="/surveillance/")), name="home"),
+    path("", home, name="home"),
     *(
         path(place, include(f"{app}.urls"))
         for app, place in _PLACES.items()

@@ -6,19 +6,34 @@ from dataclasses import replace
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from corridor.accounts.access import PersonRequest, page, public
 from corridor.accounts.models import Person
+from corridor.accounts.roles import permissions_of
 from corridor.base.clock import utcnow
-from corridor.web import chart_render, chart_store, charts, exports, gallery, services
+from corridor.web import chart_render, chart_store, charts, exports, gallery, navigation, services
 from corridor.web.chart_store import ChartRecord, NoSuchChart
 from corridor.web.chart_theme import THEMES
 from corridor.web.formats import LANGUAGE_NAMES
 
 ROWS_PER_PAGE = 100
+
+
+@public
+def home(request: HttpRequest) -> HttpResponse:
+    """Go to the page that a person's day begins with: the board, or what else their roles open."""
+    person = request.user
+    if not isinstance(person, Person):
+        return redirect(settings.LOGIN_URL)
+    if person.must_change_password:
+        return redirect("accounts:password")
+    permissions = permissions_of(person)
+    groups, links = navigation.groups(permissions), navigation.personal(permissions)
+    boards = [group.url for group in groups if group.name == "surveillance"]
+    return redirect((boards or [link.url for link in (*links, *groups)])[0])
 
 
 @public

@@ -58,6 +58,8 @@ class PartnerView:
     undeliverable: int
     disputes: int
     is_confirmed: bool
+    restore_epoch: int | None = None
+    restore_told_at: datetime | None = None
 
     @property
     def is_reachable(self) -> bool:
@@ -175,6 +177,8 @@ def partners(actor: Actor) -> list[PartnerView]:
                 undeliverable=queue["dead"],
                 disputes=disputes.get(partner.node_id, 0),
                 is_confirmed=partner.confirmed_at is not None,
+                restore_epoch=partner.restore_epoch,
+                restore_told_at=partner.restore_told_at,
             )
         )
     return views

@@ -119,6 +119,7 @@ def agreement_list(request: PersonRequest) -> HttpResponse:
         "exchange/agreements.html",
         {
             "rows": rows,
+            "may_sign": may(request.user, SIGN),
             "in_force": sum(view.state is State.IN_FORCE for view in views),
             "waiting": sum(Kind.SIGNATURE in view.may for view in views),
         },

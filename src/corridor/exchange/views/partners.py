@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page, reauthenticated
-from corridor.accounts.approvals import Outcome
 from corridor.accounts.roles import may
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange import queries
-from corridor.exchange.forms import AddPartnerForm, PauseForm
+from corridor.exchange.forms import AddPartnerForm, CloseDisputeForm, PauseForm
 from corridor.exchange.queries import PartnerView
 from corridor.exchange.services import partners as services
+from corridor.exchange.views.recovery import CLOSE, CONFIRM, RESTORE
+from corridor.exchange.views.shared import find_partner, tell
 
 SEE, PIN = "exchange.see_partners", "exchange.pin_partner"
 
@@ -32,6 +33,9 @@ def partner_list(request: PersonRequest) -> HttpResponse:
             "reachable": sum(view.is_reachable for view in views),
             "disputes": queries.disputes(request.user),
             "own": queries.own_node(),
+            "returning": [view for view in views if view.restore_epoch is not None],
+            "may_pin": may(request.user, PIN),
+            "may_restore": may(request.user, RESTORE),
             "now": utcnow(),
         },
     )
@@ -40,7 +44,7 @@ def partner_list(request: PersonRequest) -> HttpResponse:
 @page(SEE)
 def partner_page(request: PersonRequest, node_id: str) -> HttpResponse:
     """Show how we stand with one partner."""
-    view = _find(request, node_id)
+    view = find_partner(request, node_id)
     return render(request, "exchange/partner.html", _context(request, view, PauseForm()))
 
 
@@ -61,7 +65,7 @@ def partner_add(request: PersonRequest) -> HttpResponse:
         except UserFault as fault:
             form.add_error(None, str(fault))
         else:
-            _tell(request, outcome)
+            tell(request, outcome)
             return redirect("exchange:partners")
     context = {"form": form, "own": queries.own_node()}
     return render(request, "exchange/partner_add.html", context, status=400 if form.errors else 200)
@@ -71,7 +75,7 @@ def partner_add(request: PersonRequest) -> HttpResponse:
 @reauthenticated
 def partner_pause(request: PersonRequest, node_id: str) -> HttpResponse:
     """Stop all exchange with a partner for now."""
-    view = _find(request, node_id)
+    view = find_partner(request, node_id)
     form = PauseForm(request.POST)
     if not form.is_valid():
         return render(request, "exchange/partner.html", _context(request, view, form), status=400)
@@ -84,7 +88,7 @@ def partner_pause(request: PersonRequest, node_id: str) -> HttpResponse:
 @reauthenticated
 def partner_resume(request: PersonRequest, node_id: str) -> HttpResponse:
     """Lift a pause."""
-    view = _find(request, node_id)
+    view = find_partner(request, node_id)
     services.resume(view.node_id, actor=request.user, now=utcnow())
     messages.success(request, _("Exchange with this partner goes on."))
     return redirect("exchange:partner", view.node_id)
@@ -94,9 +98,9 @@ def partner_resume(request: PersonRequest, node_id: str) -> HttpResponse:
 @reauthenticated
 def partner_change_url(request: PersonRequest, node_id: str) -> HttpResponse:
     """Use the address on the partner's latest card; a second person allows it."""
-    view = _find(request, node_id)
+    view = find_partner(request, node_id)
     try:
-        _tell(request, services.ask_to_change_url(view.node_id, actor=request.user, now=utcnow()))
+        tell(request, services.ask_to_change_url(view.node_id, actor=request.user, now=utcnow()))
     except UserFault as fault:
         messages.error(request, str(fault))
     return redirect("exchange:partner", view.node_id)
@@ -111,26 +115,14 @@ def own_card(request: PersonRequest) -> HttpResponse:
     return response
 
 
-def _find(request: PersonRequest, node_id: str) -> PartnerView:
-    found = next((view for view in queries.partners(request.user) if view.node_id == node_id), None)
-    if found is None:
-        raise Http404
-    return found
-
-
 def _context(request: PersonRequest, view: PartnerView, form: PauseForm) -> dict[str, object]:
     return {
         "view": view,
         "may_pin": may(request.user, PIN),
+        "may_confirm": may(request.user, CONFIRM),
+        "may_close": may(request.user, CLOSE),
         "form": form,
+        "closing": CloseDisputeForm(),
         "disputes": [each for each in queries.disputes(request.user, is_open=None) if each.node_id == view.node_id],
         "now": utcnow(),
     }
-
-
-def _tell(request: HttpRequest, outcome: Outcome) -> None:
-    if outcome.done:
-        messages.success(request, _("Done."))
-    else:
-        text = _("Recorded. A second person must approve it: request %(number)s.") % {"number": outcome.request_id}
-        messages.info(request, text)
