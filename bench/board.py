@@ -1,7 +1,7 @@
 """The Monday board: server time of the whole page over five years, three countries, 150 places and ten diseases.
 
-A node of its own is made in a temporary folder and filled through the pillar's own tables. The peer, measured in the same run, is
-the smallest page of the same shell (the components of the house have no data): what part of the time is the board's own.
+A node of its own is made in a temporary folder and filled through the pillar's own tables. The peer, measured in the
+same run, is the list of signals of the same node: the shell, the session and the same queries of signals, no curves.
 """
 
 from __future__ import annotations
