@@ -1,4 +1,4 @@
-"""The tutorial runs as it is written: two nodes are made, sign, share and prove, each in its own processes on loopback."""
+"""The tutorial runs as it is written: two nodes, each in its own processes, sign, share and prove."""
 
 from __future__ import annotations
 

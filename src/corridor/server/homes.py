@@ -246,11 +246,11 @@ def database_faults() -> Iterator[None]:
         text = str(error).lower()
         if "disk is full" in text or "no space left" in text:
             raise DiskFull(
-                "the disk of the database is full, and nothing was changed. Free space and repeat the command"
+                "the disk of the database is full, and the step under way was undone. Free space and repeat the command"
             ) from error
         if "is locked" in text:
             raise DatabaseBusy(
-                "another process has held the database for half a minute; nothing was changed. Repeat the command later"
+                "another process has held the database for half a minute. Repeat the command later"
             ) from error
         if "readonly" in text or "read-only" in text or "unable to open" in text:
             raise DatabaseUnreachable(
