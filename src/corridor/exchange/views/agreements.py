@@ -19,6 +19,7 @@ from corridor.accounts.approvals import Outcome, is_one_person_mode
 from corridor.accounts.roles import may
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
+from corridor.base.reference import diseases
 from corridor.exchange.forms import LANGUAGE_CHOICES, ConfirmForm, LanguagePairForm
 from corridor.exchange.queries import agreements as queries
 from corridor.exchange.queries import texts
@@ -254,9 +255,20 @@ def _channel(channel: Channel) -> dict[str, Any]:
         "senders": sorted(channel.senders),
         "receivers": sorted(channel.receivers),
         "rules": [
-            {"rule": rule, "level": texts.LEVELS.get(rule.place_level, rule.place_level)} for rule in channel.disclosure
+            {
+                "rule": rule,
+                "disease": _disease(rule.disease),
+                "level": texts.LEVELS.get(rule.place_level, rule.place_level),
+            }
+            for rule in channel.disclosure
         ],
     }
+
+
+def _disease(code: str) -> str:
+    """Return the name of a disease in the language of the page; a code that is not in the list stands as it is."""
+    known = diseases().get(code)
+    return known.names.get(get_language() or "en", known.names["en"]) if known else code
 
 
 def _column(language: str, changed: list[ClauseChange]) -> dict[str, Any]:
