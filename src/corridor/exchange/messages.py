@@ -103,6 +103,14 @@ class Message(Part):
         """Return the figures that disclosure control judges."""
         return []
 
+    def released(self) -> list[Cell]:
+        """Return what a reader learns of withheld figures, for the release ledger; by default the cells."""
+        return self.cells()
+
+    def places(self) -> list[str]:
+        """Return every place that the body is about, whether or not it shows a figure of it."""
+        return [cell.place for cell in self.cells()]
+
     def person_identifiers(self) -> list[str]:
         """Return one normalised identifier per person that has a stable one."""
         return []

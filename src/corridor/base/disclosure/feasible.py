@@ -44,8 +44,12 @@ class Reading:
     places_are_all: bool
 
 
-READINGS = (Reading(True, True), Reading(True, False), Reading(False, False))
-"""From the reading that tells a reader most to the one that tells least."""
+READINGS = (
+    (Reading(True, True),),
+    (Reading(True, False), Reading(False, True)),
+    (Reading(False, False),),
+)
+"""From the reading that tells a reader most to the one that tells least; those that stand together tell differently."""
 
 
 class Memory(Enum):
@@ -178,20 +182,25 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
     that contradicts, as it does when a withheld figure was revised in silence.
     """
     figures = sorted({statement.cell.figure for statement in statements})
-    atoms = {reading: atoms_of(figures, reading) for reading in READINGS}
-
+    atoms = {reading: atoms_of(figures, reading) for together in READINGS for reading in together}
     tried: set[object] = set()
 
+    def read(known: Sequence[Statement], reading: Reading, memory: Memory) -> list[Narrowed] | None:
+        sums = _sums(known, atoms[reading], memory, default_limit=default_limit)
+        same = (tuple(statement.cell for statement in known), tuple(frozenset(parts) for parts in sums))
+        if same in tried:
+            return []
+        system = _System(sums, known, default_limit=default_limit)
+        if not system.is_feasible():
+            return None
+        tried.add(same)
+        return system.narrowed()
+
     def judge(known: Sequence[Statement], memory: Memory) -> list[Narrowed] | None:
-        for reading in READINGS:
-            sums = _sums(known, atoms[reading], memory, default_limit=default_limit)
-            same = (tuple(statement.cell for statement in known), tuple(frozenset(parts) for parts in sums))
-            if same in tried:
-                return None
-            system = _System(sums, known, default_limit=default_limit)
-            if system.is_feasible():
-                tried.add(same)
-                return system.narrowed()
+        for together in READINGS:
+            found = [each for reading in together if (each := read(known, reading, memory)) is not None]
+            if found:
+                return [narrow for each in found for narrow in each]
         return None
 
     judged = [judge(state, Memory.NONE) for state in _states(statements, default_limit=default_limit)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,15 @@ from corridor.accounts.roles import require
 from corridor.base.errors import InputFault
 from corridor.exchange.models import Crossing, LogTree
 from corridor.exchange.queries.partners import UNRECEIPTED_AFTER
+
+
+def refused_among(crossing_ids: Iterable[int]) -> frozenset[int]:
+    """Return which of these crossings were refused, by the own gate or by the partner: these did not arrive."""
+    wanted = set(crossing_ids)
+    if not wanted:
+        return frozenset()
+    refused = Crossing.objects.filter(status=Crossing.Status.REFUSED, pk__gte=min(wanted), pk__lte=max(wanted))
+    return frozenset(wanted.intersection(refused.values_list("pk", flat=True)))
 
 
 class NoSuchCrossing(InputFault):

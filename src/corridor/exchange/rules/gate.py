@@ -39,6 +39,9 @@ class BodyLike(Protocol):
     def cells(self) -> Sequence[Cell]:
         """Return its figures."""
 
+    def places(self) -> Sequence[str]:
+        """Return the places that it is about, those without a figure too."""
+
     def person_identifiers(self) -> Sequence[str]:
         """Return one identifier for each person that has a stable one."""
 
@@ -245,6 +248,15 @@ def _body_is_what_it_says(case: _Case) -> Reason | None:
     return None
 
 
+def _places(case: _Case) -> Reason | None:
+    for place in _body(case).places():
+        if not case.agreement.covers(place):
+            return Reason.PLACE_CLOSED
+        if place.partition("-")[0] != case.sender_country and not case.agreement.onward_transfer:
+            return Reason.ONWARD_TRANSFER
+    return None
+
+
 def _cells(case: _Case) -> Reason | None:
     return next(_refused_cells(case), None)
 
@@ -257,11 +269,7 @@ def _refused_cells(case: _Case) -> Iterator[Reason]:
 
 
 def _cell(case: _Case, cell: Cell) -> Reason | None:
-    agreement, channel = case.agreement, case.channel
-    if not agreement.covers(cell.place):
-        return Reason.PLACE_CLOSED
-    if cell.place.partition("-")[0] != case.sender_country and not agreement.onward_transfer:
-        return Reason.ONWARD_TRANSFER
+    channel = case.channel
     if channel.period and not _is_period(cell, channel.period):
         return Reason.PERIOD_CLOSED
     level = place_level(cell.place)
@@ -330,4 +338,4 @@ _HEADER_CHECKS: tuple[Callable[[_Case], Reason | None], ...] = (
     _storage,
     _envelope_cap,
 )
-_ALL_CHECKS = (*_HEADER_CHECKS, _body_is_what_it_says, _cells, _ledger, _person_cap, _law)
+_ALL_CHECKS = (*_HEADER_CHECKS, _body_is_what_it_says, _places, _cells, _ledger, _person_cap, _law)

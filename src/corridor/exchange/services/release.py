@@ -23,7 +23,7 @@ def unreleasable(message: Message, *, header: Header) -> int:
     An envelope whose cells are in the ledger already is not judged again: it was released when it was queued, and a
     later revision of its figures must not make it look like a step back.
     """
-    cells = message.cells()
+    cells = message.released()
     if not cells or ReleasedCell.objects.filter(crossing__envelope_id=header.id).exists():
         return 0
     # The ledger is one over all agreements, so the lock of one agreement's row does not guard it: the node's row does.
@@ -60,7 +60,7 @@ def record(message: Message, *, header: Header, crossing: Crossing) -> None:
                 crossing=crossing,
                 released_at=crossing.recorded_at,
             )
-            for cell in message.cells()
+            for cell in message.released()
         ]
     )
 

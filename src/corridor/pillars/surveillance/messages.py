@@ -5,6 +5,7 @@ All of it is aggregate: a place, a period, a figure. No field can hold a patient
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, Literal
 
@@ -78,8 +79,10 @@ class CountCell(Part):
 
     @model_validator(mode="after")
     def _withheld_shows_nothing(self) -> CountCell:
-        if self.withheld and not (self.value is None and self.expected is None and self.limit is None):
-            raise ValueError("a withheld figure travels without value, expectation and limit")
+        if self.withheld and self.value is not None:
+            raise ValueError("a withheld figure travels without value")
+        if self.value is None and not (self.expected is None and self.limit is None):
+            raise ValueError("expectation and limit travel beside a figure, never in its place")
         return self
 
 
@@ -108,7 +111,7 @@ class PeriodCounts(Message):
         return self
 
     def cells(self) -> list[Cell]:
-        """Return every figure, the withheld ones with value None."""
+        """Return every figure; those withheld and those not reported have no value."""
         return [
             Cell(
                 disease=self.disease,
@@ -120,8 +123,11 @@ class PeriodCounts(Message):
                 withheld=cell.withheld,
             )
             for cell in self.counts
-            if cell.withheld or cell.value is not None
         ]
+
+    def released(self) -> list[Cell]:
+        """Return the figures that are shown or withheld; one that was not reported tells nothing."""
+        return [cell for cell in self.cells() if cell.withheld or cell.value is not None]
 
 
 class Alert(Message):
@@ -169,6 +175,10 @@ class Alert(Message):
             )
         ]
 
+    def places(self) -> list[str]:
+        """Return the place of the event, whose figure may stay at home."""
+        return [self.place]
+
 
 class AlertWithdrawal(Message):
     """The sender takes an alert back; the receiver keeps it and shows it as withdrawn."""
@@ -209,6 +219,10 @@ class CaseNotification(Message):
                 value=self.cases,
             )
         ]
+
+    def released(self) -> list[Cell]:
+        """Return the case as one part of its day: two notifications of a day are two cases, not one figure twice."""
+        return [replace(cell, stratum=f"case:{self.event}") for cell in self.cells()]
 
 
 MESSAGES: tuple[type[Message], ...] = (PeriodCounts, Alert, AlertWithdrawal, CaseNotification)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from math import ceil
 from typing import ClassVar
 
 from corridor.base.epiweek import Week
@@ -17,6 +18,7 @@ __all__ = [
     "check_move",
     "check_note",
     "is_raised",
+    "least_count",
     "next_start",
     "period_start",
     "severity",
@@ -116,6 +118,20 @@ def severity(*, observed: float, expected: float, upperbound: float) -> str:
     """
     room = upperbound - expected
     return "urgent" if room <= 0 or observed - expected >= DOUBLED * room else "watch"
+
+
+def least_count(*, expected: float | None, upperbound: float, severity: str) -> int:
+    """Return the smallest number of cases of which an alert of this severity could be raised: what it gives away.
+
+    Notes
+    -----
+    A partner who holds the counts before can work out the limit, and reads from the alert that it was exceeded.
+    """
+    least = int(upperbound) + 1 if upperbound >= 0 else 1
+    if severity == "urgent":
+        known = expected or 0.0
+        least = max(least, ceil(known + DOUBLED * (upperbound - known)))
+    return least
 
 
 def period_start(day: date, period: str) -> date:

@@ -1,6 +1,6 @@
 """What may be sent, what was sent, and on which channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -10,6 +10,7 @@ from corridor.accounts.roles import require
 from corridor.base.disclosure import place_level
 from corridor.exchange import queries as exchange
 from corridor.exchange.queries.agreements import channels_open
+from corridor.exchange.queries.crossings import refused_among
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance.messages import CaseNotification
 from corridor.pillars.surveillance.models import (
@@ -33,6 +34,7 @@ __all__ = [
     "shareable_cases",
     "shareable_counts",
     "shared_counts",
+    "without_limits",
 ]
 
 SHARE = "surveillance.share"
@@ -48,6 +50,7 @@ class Shareable:
     limits : place and first day to expected count and limit, of methods whose limits give no single count away
     """
 
+    disease: str
     frame: pl.DataFrame
     limits: dict[tuple[str, date], tuple[float | None, float | None]]
     level: str
@@ -104,6 +107,7 @@ def shareable_counts(*, actor: Actor, disease: str, level: str, period: str, fir
         pl.col("is_whole") & pl.col("observed").is_not_null() & pl.col("place").is_in(pl.Series(mine).implode())
     )
     return Shareable(
+        disease=disease,
         frame=frame.select("place", "start_on", "observed", "sites_reported", "sites_expected"),
         limits=_limits(disease, period),
         level=level,
@@ -128,6 +132,26 @@ def _limits(disease: str, period: str) -> dict[tuple[str, date], tuple[float | N
         (place, start): tuple(None if value is None or value < 0 else round(value, 1) for value in (expected, limit))  # type: ignore[misc]  # two values
         for place, start, expected, limit in rows
     }
+
+
+def without_limits(table: Shareable, *, hidden: set[str], min_cell: int, actor: Actor) -> Shareable:
+    """Return the figures without expectation and limit for every place of whose series anything is withheld.
+
+    Both are computed from years of counts. Who knows all but one of these tries each value that the withheld one may
+    have, and keeps the one that gives the expectation told.
+
+    Parameters
+    ----------
+    hidden : places of which something is withheld or waits just now
+    min_cell : the channel's limit; any smaller count of the series closes its place
+    """
+    if not table.limits:
+        return table
+    series = period_counts(actor=actor, diseases=[table.disease], period=table.period, level=table.level).frame
+    small = series.filter((pl.col("observed") != 0) & (pl.col("observed") < min_cell))["place"].unique().to_list()
+    told = SharedCount.objects.filter(disease=table.disease).exclude(withheld="").values_list("place", flat=True)
+    closed = hidden.union(small, told)
+    return replace(table, limits={key: both for key, both in table.limits.items() if key[0] not in closed})
 
 
 def shared_counts(*, channel: ChannelView, to: str, disease: str, period: str) -> dict[tuple[str, date], SharedCount]:
@@ -167,7 +191,10 @@ def shareable_cases(
     events = SentAlert.objects.filter(
         schema=CaseNotification.schema_id(), agreement=channel.agreement, disease=disease, start_on__gte=since
     )
-    for place, start, _ in events.order_by().values_list("place", "start_on", "event").distinct():
+    rows = list(events.order_by().values_list("place", "start_on", "event", "crossing_id"))
+    lost = refused_among(crossing_id for *_, crossing_id in rows)
+    # What was refused on its way was told to nobody.
+    for place, start, _ in {row[:3] for row in rows if row[3] not in lost}:
         told[place, start] = told.get((place, start), 0) + 1
     simulated = _simulated(cases["entered_in"].unique().to_list())
     news = []

@@ -29,6 +29,7 @@ from corridor.pillars.surveillance.services.partners import (
     store_partner_withdrawals,
 )
 from corridor.pillars.surveillance.services.sharing import (
+    AlertWouldTell,
     NothingToWithdraw,
     Shared,
     notify_cases,
@@ -39,6 +40,7 @@ from corridor.pillars.surveillance.services.sharing import (
 )
 
 __all__ = [
+    "AlertWouldTell",
     "Changes",
     "ImportUnderWay",
     "NewSignal",

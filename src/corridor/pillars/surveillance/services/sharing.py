@@ -14,12 +14,14 @@ from corridor.base.disclosure import (
     Cell,
     DisclosureRule,
     below,
+    complement,
     place_level,
     rule_for,
     suppress,
 )
-from corridor.base.errors import WrongUsage
+from corridor.base.errors import Refused, WrongUsage
 from corridor.exchange import services as exchange
+from corridor.exchange.queries.crossings import refused_among
 from corridor.exchange.registry import ChannelView
 from corridor.exchange.services import release
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, CountCell, PeriodCounts
@@ -29,11 +31,14 @@ from corridor.pillars.surveillance.queries.sharing import (
     shareable_cases,
     shareable_counts,
     shared_counts,
+    without_limits,
 )
-from corridor.pillars.surveillance.rules import next_start
+from corridor.pillars.surveillance.rules import least_count, next_start
+from corridor.pillars.surveillance.rules import severity as severity_of
 from corridor.pillars.surveillance.services.detection import locked_signal
 
 __all__ = [
+    "AlertWouldTell",
     "NothingToWithdraw",
     "Shared",
     "notify_cases",
@@ -59,6 +64,12 @@ _SENT_ONCE = (
     "start_on",
 )
 _SENT_LAST = ("value", "withheld", "sites_reported", "sites_expected", "revision", "crossing_id", "sent_at")
+
+
+class AlertWouldTell(Refused):
+    """The alert would say more of a figure that is withheld than that it is small."""
+
+    code: ClassVar[str] = "alert-would-tell"
 
 
 class NothingToWithdraw(WrongUsage):
@@ -143,14 +154,19 @@ def share_disease(
     )
     negative = table.frame.filter(pl.col("observed") < 0).height
     cells = _cells(table.frame.filter(pl.col("observed") >= 0), disease=disease, period=period)
-    told = suppress(cells, rules_of(channel))
+    rules = rules_of(channel)
+    told = suppress(cells, rules)
     held = shared_counts(channel=channel, to=to, disease=disease, period=period)
+    lost = refused_among(row.crossing_id for row in held.values())
     sites = {
         (row[0], row[1]): row[2:]
         for row in table.frame.select("place", "start_on", "sites_reported", "sites_expected").iter_rows()
     }
-    news = [cell for cell in told if _is_news(cell, held, sites)]
+    news = [cell for cell in told if _is_news(cell, held, sites, lost)]
     going, waiting = release.releasable(news)
+    rule = rule_for(rules, disease=disease, place_level=table.level, stratum="total")
+    hidden = {cell.place for cell in told if cell.value is None} | {cell.place for cell in waiting}
+    table = without_limits(table, hidden=hidden, min_cell=rule.min_cell if rule else 1, actor=actor)
     result = replace(result, unchanged=len(told) - len(news), waiting=len(waiting), negative=negative)
     for start in range(0, len(going), CELLS_A_MESSAGE):
         part = going[start : start + CELLS_A_MESSAGE]
@@ -172,13 +188,20 @@ def _cells(frame: pl.DataFrame, *, disease: str, period: str) -> list[Cell]:
     ]
 
 
-def _is_news(cell: Cell, held: dict[tuple[str, date], SharedCount], sites: dict[Any, Any]) -> bool:
+def _is_news(
+    cell: Cell, held: dict[tuple[str, date], SharedCount], sites: dict[Any, Any], lost: frozenset[int]
+) -> bool:
     key = (cell.place, cell.period_start)
     row = held.get(key)
-    return row is None or (row.value, row.withheld, (row.sites_reported, row.sites_expected)) != (
-        cell.value,
-        cell.withheld,
-        tuple(sites[key]),
+    return (
+        row is None
+        or row.crossing_id in lost
+        or (row.value, row.withheld, (row.sites_reported, row.sites_expected))
+        != (
+            cell.value,
+            cell.withheld,
+            tuple(sites[key]),
+        )
     )
 
 
@@ -283,19 +306,25 @@ def share_alert(
         If `actor` may not share.
     NoSuchSignal
         If there is none.
+    AlertWouldTell
+        If the figure is withheld, and that it exceeds its limit would narrow it.
 
     Notes
     -----
-    A partner for whom the gate refuses it is left out of the result; the crossing says why.
+    An alert on a withheld figure is as loud as one case would be. A partner for whom the gate refuses it is left out of
+    the result; the crossing says why.
     """
     require(actor, SHARE)
     signal = locked_signal(signal_id)
     sent = SentAlert.objects.filter(event=signal.event, agreement=channel.agreement).order_by("-revision").first()
     observed, withheld = _figure(signal, channel)
+    loud = severity or signal.severity
+    if observed is None:
+        loud = _quiet_enough(signal, severity=loud, withheld=withheld)
     message = Alert(
         event=str(signal.event),
         revision=1 if sent is None else sent.revision + 1,
-        severity=severity or signal.severity,  # type: ignore[arg-type]  # validated by the model
+        severity=loud,  # type: ignore[arg-type]  # validated by the model
         text_code=text_code,  # type: ignore[arg-type]  # as above
         disease=signal.disease,
         place=signal.place,
@@ -323,6 +352,23 @@ def _figure(signal: Signal, channel: ChannelView) -> tuple[int | None, str]:
     cell = Cell(signal.disease, signal.place, signal.start_on, signal.end_on, value=signal.observed)
     going, _ = release.releasable([cell])
     return (signal.observed, "") if going else (None, "")
+
+
+def _quiet_enough(signal: Signal, *, severity: str, withheld: str) -> str:
+    """Return how loud an alert without its figure may be; raise `AlertWouldTell` where it may not cross at all."""
+    of_one = severity_of(observed=1, expected=signal.expected or 0.0, upperbound=signal.upperbound)
+    if withheld and severity != "information":
+        severity = of_one
+    least = least_count(expected=signal.expected, upperbound=signal.upperbound, severity=severity)
+    # Withheld as small it is 1 or more anyway; else the ledger says whether "at least so many" gives others away.
+    figure = Cell(signal.disease, signal.place, signal.start_on, signal.end_on, withheld=complement(least))
+    tells = least > 1 if withheld else bool(release.breaches([figure]))
+    if tells:
+        raise AlertWouldTell(
+            "the figure is withheld under this agreement, and an alert would say that it exceeds its limit, which a "
+            "partner can work out. Wait until the figure may cross, or sign a smaller limit for this disease."
+        )
+    return severity
 
 
 def _send_event(

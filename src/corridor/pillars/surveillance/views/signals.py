@@ -143,14 +143,18 @@ def share(request: PersonRequest, signal_id: int) -> HttpResponse:
     if not form.is_valid():
         return _signal(request, detail, share_form=form, status=400)
     answers = form.cleaned_data
-    sent = services.share_alert(
-        signal_id=signal_id,
-        channel=_channel(channels, answers["channel"]),
-        text_code=answers["text_code"],
-        severity=answers["severity"],
-        actor=request.user,
-        now=utcnow(),
-    )
+    try:
+        sent = services.share_alert(
+            signal_id=signal_id,
+            channel=_channel(channels, answers["channel"]),
+            text_code=answers["text_code"],
+            severity=answers["severity"],
+            actor=request.user,
+            now=utcnow(),
+        )
+    except services.AlertWouldTell:
+        messages.error(request, _("The figure is withheld, and an alert would say too much of it. Nothing was sent."))
+        return redirect("surveillance:signal", signal_id)
     if sent:
         messages.success(
             request, _("The alert is on its way to: %(nodes)s.") % {"nodes": ", ".join(each.to_node for each in sent)}
