@@ -7,13 +7,14 @@ WARM := $(VENV)/.warm
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup demo test test-postgres test-science-alone soak check bench docs reference messages clean
+.PHONY: help setup demo test test-postgres test-science-alone soak sabotage check bench docs reference messages clean
 
 help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
 	@echo "make demo      play the corridor of three countries and serve it    (ARGS=--no-serve: check it and end)"
 	@echo "make test      every test: SQLite, then what touches the database again on PostgreSQL"
 	@echo "make soak      kill nodes for about ten minutes and count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
+	@echo "make sabotage  take each guard of the demonstration away in turn, and see its act fail"
 	@echo "make check     format, lint, types, imports, templates, dependencies, dead code, catalogues"
 	@echo "make bench     measure speed beside the tools a user would pick instead"
 	@echo "make reference write the reference pages from the code"
@@ -57,6 +58,9 @@ test-science-alone: $(STAMP)
 # Real processes on loopback, killed at every named point and at random; nothing that was acknowledged may be gone.
 soak: $(WARM)
 	$(BIN)/python -m tests.soak $(ARGS)
+
+sabotage: $(WARM)
+	CORRIDOR_SABOTAGE=1 $(BIN)/python -m pytest -n0 $(ARGS) tests/demo/test_guards.py
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

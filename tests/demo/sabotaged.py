@@ -182,6 +182,9 @@ def exactly_once() -> None:
 def _drop_checks(*names: str) -> None:
     from corridor.exchange.rules import gate
 
+    known = {check.__name__ for check in gate._ALL_CHECKS}
+    if missing := set(names) - known:
+        raise SystemExit(f"the gate has no {', '.join(missing)} to take away")
     gate._ALL_CHECKS = tuple(check for check in gate._ALL_CHECKS if check.__name__ not in names)
 
 

@@ -24,7 +24,8 @@ from corridor.demo.cast import NodePart
 from corridor.server.supervisor import check_port
 
 MARK = "demonstration"
-START_SECONDS = 40.0
+START_SECONDS = 120.0
+"""Longer than any machine needs that is not busy with much else; a process that ended is noticed at once."""
 STOP_SECONDS = 15.0
 CORRIDOR = (sys.executable, "-c", "from corridor.cli.main import main; main()")
 """The command line of this very installation, whatever is on the path."""
