@@ -9,26 +9,28 @@ from django.db.models import Count, Max
 from corridor.accounts.actors import Actor
 from corridor.accounts.models import Person
 from corridor.accounts.roles import require
-from corridor.base.reference import diseases
 from corridor.pillars.surveillance.models import (
+    CountReport,
     DetectionResult,
     DetectionRun,
     LastLooked,
     PartnerAlert,
     PartnerCount,
     Signal,
+    WeekTally,
 )
-from corridor.pillars.surveillance.queries.counts import diseases_with_data, period_counts
+from corridor.pillars.surveillance.queries.counts import counts_by_level, diseases_with_data
 from corridor.pillars.surveillance.queries.detection import period_of
 from corridor.pillars.surveillance.queries.imports import SourceView, sources
-from corridor.pillars.surveillance.queries.rows import fetch
+from corridor.pillars.surveillance.queries.rows import fetch, visible, with_rows
 from corridor.pillars.surveillance.queries.signals import OPEN, SignalView, signals
 from corridor.pillars.surveillance.rules import COUNTED_CLASSES, case_definition
 
 __all__ = ["Board", "PartnerAlertView", "PartnerFreshness", "Waiting", "board", "partner_alerts", "partner_counts"]
 
 SEE = "surveillance.see_board"
-SHOWN_DAYS = {"day": 120, "week": 5 * 365 + 14, "month": 5 * 366}
+SHOWN_DAYS = {"day": 75, "week": 60 * 7, "month": 3 * 366}
+"""How far back from the last figure the board reads; the page of counts has all of it."""
 
 PARTNER_SCHEMA = {
     "from_node": pl.String,
@@ -106,7 +108,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """What the Monday page shows of one disease.
+    """What the Monday page shows of one disease: the last 60 weeks or 75 days of it.
 
     Attributes
     ----------
@@ -158,12 +160,11 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
         If `actor` may not see the board.
     """
     require(actor, SEE)
-    theirs = [each.code for each in diseases() if PartnerCount.objects.filter(disease=each.code).exists()]
-    known = sorted({*diseases_with_data(actor=actor), *theirs})
+    known = sorted({*diseases_with_data(actor=actor), *with_rows([(PartnerCount, "TRUE")])})
     open_signals, signals_open = signals(actor=actor, statuses=OPEN, limit=50)
     disease = disease or next((each.disease for each in open_signals), "") or next(iter(known), "")
     period = period or period_of(actor=actor, disease=disease)
-    first_on = now.astimezone(UTC).date() - timedelta(days=SHOWN_DAYS[period])
+    first_on = _last_on(disease, period, today=now.astimezone(UTC).date()) - timedelta(days=SHOWN_DAYS[period])
     own, as_of, simulated = _own(disease, period, first_on, actor=actor)
     partners = partner_counts(actor=actor, disease=disease, period=period, first_on=first_on)
     alerts = partner_alerts(actor=actor, only_unseen=True)
@@ -189,12 +190,22 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
 
 
 def _own(disease: str, period: str, first_on: date, *, actor: Actor) -> tuple[pl.DataFrame, datetime | None, bool]:
-    parts = period_counts(actor=actor, diseases=[disease], period=period, level="admin1", first_on=first_on)
-    whole = period_counts(actor=actor, diseases=[disease], period=period, level="country", first_on=first_on)
+    parts, whole = counts_by_level(
+        actor=actor, diseases=[disease], period=period, levels=["admin1", "country"], first_on=first_on
+    )
     frame = pl.concat([parts.frame, whole.frame]).unique(["place", "start_on"], keep="last", maintain_order=True)
     limits = _limits(disease, period)
     joined = frame.drop("disease").join(limits, on=["place", "start_on"], how="left", maintain_order="left")
     return joined, parts.as_of, parts.simulated
+
+
+def _last_on(disease: str, period: str, *, today: date) -> date:
+    """Return the day of the last figure of a disease, own or a partner's, at most today; today without any."""
+    reported = CountReport.objects.filter(visible().q, disease=disease, start_on__lte=today)
+    tallied = WeekTally.objects.filter(visible().q, disease=disease, start_on__lte=today)
+    theirs = PartnerCount.objects.filter(is_current=True, disease=disease, period_type=period, start_on__lte=today)
+    last = [rows.aggregate(last=Max("start_on"))["last"] for rows in (reported, tallied, theirs)]
+    return max((day for day in last if day is not None), default=today)
 
 
 def _limits(disease: str, period: str) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Counts by disease, place and period: one query for pages, sharing and detection, so that they never differ."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,13 +9,12 @@ from django.db.models import Max, Min
 
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
-from corridor.base.reference import diseases as known_diseases
 from corridor.base.reference import places
 from corridor.pillars.surveillance.models import Case, CountReport, Import, WeekTally
-from corridor.pillars.surveillance.queries.rows import Visible, chosen, fetch_visible, visible
+from corridor.pillars.surveillance.queries.rows import Visible, chosen, fetch_visible, visible, with_rows
 from corridor.pillars.surveillance.rules import COUNTED_CLASSES, next_start, period_start, whole_periods
 
-__all__ = ["FIGURE_SCHEMA", "Figures", "diseases_with_data", "holder", "period_counts"]
+__all__ = ["FIGURE_SCHEMA", "Figures", "counts_by_level", "diseases_with_data", "holder", "period_counts"]
 
 SEE = "surveillance.see_board"
 SITES = ("sites_reported", "sites_expected", "tests", "positives")
@@ -114,6 +113,39 @@ def period_counts(
     are known and none reported. Reported counts by day add up to a week or month only if no day is missing. Reported
     totals of a larger place are used only where nothing of its parts is known.
     """
+    (figures,) = counts_by_level(
+        actor=actor,
+        diseases=diseases,
+        period=period,
+        basis=basis,
+        classes=classes,
+        levels=[level],
+        first_on=first_on,
+        end_on=end_on,
+        known_at=known_at,
+    )
+    return figures
+
+
+def counts_by_level(
+    *,
+    actor: Actor,
+    diseases: Iterable[str],
+    levels: Sequence[str | None],
+    period: str = "week",
+    basis: str = "report",
+    classes: tuple[str, ...] = COUNTED_CLASSES,
+    first_on: date | None = None,
+    end_on: date | None = None,
+    known_at: datetime | None = None,
+) -> tuple[Figures, ...]:
+    """Return what `period_counts` returns for each of `levels`, read from the database once.
+
+    Raises
+    ------
+    NotPermitted
+        If `actor` may not see counts.
+    """
     require(actor, SEE)
     asked = _Asked(
         diseases=sorted(set(diseases)),
@@ -126,16 +158,19 @@ def period_counts(
     )
     coverage = _coverage(asked.versions)
     cases, pairs = _cases(asked, coverage)
-    reports = _reports(asked)
-    counted = _together(cases, pairs, reports)
+    counted = _together(cases, pairs, _reports(asked))
+    return tuple(_figures(counted, level, asked, coverage) for level in levels)
+
+
+def _figures(counted: pl.DataFrame, level: str | None, asked: _Asked, coverage: _Coverage) -> Figures:
     if level is not None:
         counted = _rolled_up(counted, level)
     whole_until = coverage.as_of.date() if coverage.as_of is not None else _FAR_PAST
-    frame = _totals(counted).with_columns((_end_of(period) <= whole_until).alias("is_whole"))
+    frame = _totals(counted).with_columns((_end_of(asked.period) <= whole_until).alias("is_whole"))
     return Figures(
         frame=frame.select(*FIGURE_SCHEMA).sort(_KEY),
-        period=period,
-        basis=basis,
+        period=asked.period,
+        basis=asked.basis,
         classes=asked.classes,
         as_of=coverage.as_of,
         simulated=coverage.simulated,
@@ -149,13 +184,8 @@ def _end_of(period: str) -> pl.Expr:
 def diseases_with_data(*, actor: Actor) -> list[str]:
     """Return the codes of the diseases of which any count or case is held, sorted."""
     require(actor, SEE)
-    versions = visible()
-    # One look into an index for each disease that there is; a DISTINCT would read every row.
-    return sorted(
-        disease.code
-        for disease in known_diseases()
-        if any(model.objects.filter(versions.q, disease=disease.code).exists() for model in (WeekTally, CountReport))
-    )
+    conditions = visible().conditions
+    return with_rows([(model, condition) for model in (WeekTally, CountReport) for condition in conditions])
 
 
 def _coverage(versions: Visible) -> _Coverage:

@@ -9,9 +9,10 @@ import polars as pl
 from django.db import connection, models
 from django.db.models import Q
 
+from corridor.base.reference import diseases
 from corridor.pillars.surveillance.models import Import
 
-__all__ = ["Visible", "chosen", "fetch", "fetch_visible", "visible"]
+__all__ = ["Visible", "chosen", "fetch", "fetch_visible", "visible", "with_rows"]
 
 Schema = Mapping[str, Any]
 Parameter = str | int | list[str]
@@ -63,6 +64,28 @@ def chosen(column: str, texts: Sequence[str]) -> tuple[str, list[Parameter]]:
         # The column is a name of ours; the texts are one parameter.
         return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(texts))]  # noqa: S608  # as said above
     return f"{column} = ANY(%s)", [list(texts)]
+
+
+def with_rows(tables: Sequence[tuple[type[models.Model], str]]) -> list[str]:
+    """Return the codes of the diseases of which one of `tables` has a row that meets its condition, sorted.
+
+    One look into an index for each disease that there is; a DISTINCT would read every row.
+
+    Parameters
+    ----------
+    tables : models with a field ``disease``, each with a condition as SQL without parameters
+    """
+    known = [each.code for each in diseases()]
+    is_sqlite = connection.vendor == "sqlite"
+    listed = "json_each(%s) AS known" if is_sqlite else "unnest(%s::text[]) AS known(value)"
+    found = " OR ".join(
+        f"EXISTS (SELECT 1 FROM {connection.ops.quote_name(model._meta.db_table)}"  # noqa: S608  # own names
+        f" WHERE disease = known.value AND {condition})"
+        for model, condition in tables
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT known.value FROM {listed} WHERE {found}", [json.dumps(known) if is_sqlite else known])  # noqa: S608  # own names
+        return sorted(code for (code,) in cursor.fetchall())
 
 
 def fetch_visible(

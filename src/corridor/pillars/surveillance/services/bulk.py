@@ -1,6 +1,5 @@
 """Many rows at once: executemany on SQLite, COPY on PostgreSQL; always inside the caller's transaction."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -43,14 +42,13 @@ def insert(model: type[models.Model], frame: pl.DataFrame, **constants: int) -> 
                 cursor.executemany(statement, _parameters(part, rows))
 
 
-def _parameters(frame: pl.DataFrame, rows: int) -> Iterator[list[Any]]:
-    """Yield the cells of `rows` rows at a time, row after row, dates as ISO text as Django writes them."""
+def _parameters(frame: pl.DataFrame, rows: int) -> list[list[Any]]:
+    """Return the cells of `rows` rows at a time, row after row, dates as ISO text as Django writes them."""
     width = frame.width
     cells: list[Any] = [None] * (width * frame.height)
     for place, column in enumerate(frame.with_columns(pl.col(pl.Date).dt.to_string("%Y-%m-%d")).iter_columns()):
         cells[place::width] = column.to_list()
-    for start in range(0, len(cells), width * rows):
-        yield cells[start : start + width * rows]
+    return [cells[start : start + width * rows] for start in range(0, len(cells), width * rows)]
 
 
 def replace(model: type[models.Model], ids: pl.Series, *, replaced_in: int) -> None:
