@@ -119,6 +119,7 @@ def _context(request: PersonRequest, view: PartnerView, form: PauseForm) -> dict
     return {
         "view": view,
         "may_pin": may(request.user, PIN),
+        "may_see_crossings": may(request.user, "exchange.see_crossings"),
         "may_confirm": may(request.user, CONFIRM),
         "may_close": may(request.user, CLOSE),
         "form": form,
