@@ -182,7 +182,7 @@ def give_password(person: Person, *, actor: Actor, now: datetime) -> str:
 def change_password(
     new_password: str, *, current: str, actor: Person, now: datetime, keep_session: str | None = None
 ) -> None:
-    """Replace one's own password; every other session of the person ends.
+    """Replace one's own password; every other session of the person ends, and every token.
 
     Raises
     ------
@@ -203,7 +203,8 @@ def change_password(
     actor.must_change_password = False
     actor.save(update_fields=["password", "must_change_password"])
     ended, _ = PersonSession.objects.filter(person_id=actor.pk).exclude(session_key=keep_session or "").delete()
-    note(sessions_ended=ended)
+    revoked = ActorToken.objects.filter(person_id=actor.pk, revoked_at=None).update(revoked_at=now)
+    note(sessions_ended=ended, tokens_ended=revoked)
 
 
 @write("accounts.set_roles", subject="person")

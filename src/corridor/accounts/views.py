@@ -108,16 +108,21 @@ def password(request: PersonRequest) -> HttpResponse:
     """Change one's own password."""
     form = PasswordForm(request.POST or None)
     if form.is_valid():
+        current, now = form.cleaned_data["current"], utcnow()
         try:
+            # Counted like a login, so that nobody who found an open session tries passwords here.
+            sign_in(request.user.username, password=current, address=client_address(request), now=now)
             services.change_password(
                 form.cleaned_data["new"],
-                current=form.cleaned_data["current"],
+                current=current,
                 actor=request.user,
-                now=utcnow(),
+                now=now,
                 keep_session=request.session.session_key,
             )
         except WrongPassword:
             form.add_error("current", _("The present password is wrong."))
+        except LockedOut as fault:
+            form.add_error(None, fault_text(fault))
         except services.WeakPassword:
             form.add_error("new", _("This password is too easy to guess, or it is the present one. Choose another."))
         else:
