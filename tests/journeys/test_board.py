@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from corridor.accounts.actors import System
+from corridor.accounts.models import Person
 from corridor.accounts.services import add_person
 from corridor.base.clock import utcnow
 from corridor.pillars.surveillance import tasks
@@ -84,6 +85,7 @@ def visit(live_server: Any, open_page: Callable[..., Page], settings: Any, node:
     """Open the board in a language; who has not signed in meets the login."""
 
     def go(language: str, **options: object) -> Page:
+        Person.objects.update(language=language)
         cookie = {"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": live_server.url}
         page = open_page(cookies=[cookie], **options)
         page.goto(live_server.url + "/")
@@ -134,7 +136,7 @@ def test_monday_of_an_epidemiologist(visit: Callable[..., Page], tmp_path: Path,
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "zh-hans", "ru", "ur"])
-def test_board_fits_every_width_with_enough_contrast(visit: Callable[..., Page], language: str, dark: bool) -> None:  # given by parametrize
+def test_board_fits_every_width_with_enough_contrast(visit: Callable[..., Page], language: str, *, dark: bool) -> None:
     page = visit(language, dark=dark, width=390)
 
     for width in (390, 768, 1280, 1600):

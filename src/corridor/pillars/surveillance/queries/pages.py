@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -9,7 +10,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 from django.db.models import Count, F, Max, Q
 
-from corridor.accounts.actors import Actor
+from corridor.accounts.actors import Actor, System
 from corridor.accounts.roles import require
 from corridor.pillars.surveillance.models import (
     DetectionResult,
@@ -250,9 +251,24 @@ def lacking_places(*, actor: Actor, diseases: Iterable[str], monday: date) -> li
     Only places that reported in the five weeks before are expected to report at all.
     """
     require(actor, SEE)
+    complete = Import.objects.filter(status=Import.Status.COMPLETE)
+    stamp = complete.order_by("-completed_at").values_list("pk", "completed_at").first()
+    running = tuple(Import.objects.filter(status=Import.Status.RUNNING).values_list("pk", flat=True))
+    return list(_lacking((stamp, running), tuple(diseases), monday))
+
+
+@functools.lru_cache(maxsize=8)
+def _lacking(stamp: object, diseases: tuple[str, ...], monday: date) -> tuple[Lacking, ...]:
+    """Return what lacks; it changes with the imports alone, which `stamp` names, and is asked for by every board."""
+    del stamp
     week = monday - timedelta(weeks=1)
     figures = period_counts(
-        actor=actor, diseases=diseases, period="week", level="admin1", first_on=monday - LOOK_BACK, end_on=monday
+        actor=System("surveillance"),
+        diseases=diseases,
+        period="week",
+        level="admin1",
+        first_on=monday - LOOK_BACK,
+        end_on=monday,
     )
     share = pl.col("sites_reported") / pl.col("sites_expected")
     known = figures.frame.with_columns(share.alias("share"))
@@ -265,10 +281,10 @@ def lacking_places(*, actor: Actor, diseases: Iterable[str], monday: date) -> li
         pl.col("disease").sort(),
         pl.when(pl.col("observed").is_not_null()).then(pl.col("share")).min().alias("share"),
     )
-    return [
+    return tuple(
         Lacking(place=row["place"], start_on=week, share=row["share"], diseases=tuple(row["disease"]))
         for row in grouped.sort("place").iter_rows(named=True)
-    ]
+    )
 
 
 def failed_imports(*, actor: Actor, since: datetime) -> list[tuple[str, int]]:

@@ -48,6 +48,8 @@ from corridor.web.tables import Cell, Column, Table
 SEE = "surveillance.see_board"
 PARTNER_CURVES = 2
 ROWS = 8
+SIGNALS = 50
+"""As many open signals as the query of the board looks at."""
 LATEST = 4
 PLACES = 12
 PERIODS = ("day", "week")
@@ -88,7 +90,7 @@ def board(request: PersonRequest) -> HttpResponse:
         services.look(actor=actor, now=now)
         uploads.sweep(now=now)
     asked = request.GET.get("period", "")
-    open_signals, _number = queries.signals(actor=actor, statuses=OPEN, limit=ROWS)
+    open_signals, _number = queries.signals(actor=actor, statuses=OPEN, limit=SIGNALS)
     joint = pages.partner_rises(actor=actor, signals=open_signals)
     view = queries.board(
         actor=actor,
@@ -96,7 +98,6 @@ def board(request: PersonRequest) -> HttpResponse:
         disease=_known(request.GET.get("disease", "")) or _pressing(open_signals, joint),
         period=asked if asked in PERIODS else "",
     )
-    joint = pages.partner_rises(actor=actor, signals=view.signals)
     monday = _monday(now)
     lacking = pages.lacking_places(actor=actor, diseases=view.diseases, monday=monday)
     curves, latest, form = _shown(request, view, joint)
@@ -312,21 +313,23 @@ def _largest(frame: pl.DataFrame, column: str) -> str:
 
 
 def _own_points(view: queries.Board, place: str) -> list[Point]:
+    mine = view.own.filter(pl.col("place") == place).tail(2 * SHOWN[view.period])
+    return [_own_point(view, row) for row in mine.iter_rows(named=True)]
+
+
+def _own_point(view: queries.Board, row: dict[str, Any]) -> Point:
     base = reverse("surveillance:counts")
-    return [
-        Point(
-            start_on=row["start_on"],
-            observed=row["observed"],
-            expected=row["expected"],
-            upperbound=row["upperbound"],
-            is_signal=bool(row["alarm"]),
-            is_whole=row["is_whole"],
-            sites_reported=row["sites_reported"],
-            sites_expected=row["sites_expected"],
-            url=f"{base}{view.disease}/{row['place']}/{row['start_on']}/?period={view.period}",
-        )
-        for row in view.own.filter(pl.col("place") == place).tail(2 * SHOWN[view.period]).iter_rows(named=True)
-    ]
+    return Point(
+        start_on=row["start_on"],
+        observed=row["observed"],
+        expected=row["expected"],
+        upperbound=row["upperbound"],
+        is_signal=bool(row["alarm"]),
+        is_whole=row["is_whole"],
+        sites_reported=row["sites_reported"],
+        sites_expected=row["sites_expected"],
+        url=f"{base}{view.disease}/{row['place']}/{row['start_on']}/?period={view.period}",
+    )
 
 
 def _own_curve(request: PersonRequest, view: queries.Board, place: str, last: date, *, span: str) -> Curve:
@@ -453,9 +456,8 @@ def _latest_tables(view: queries.Board) -> list[dict[str, Any]]:
             .to_list()
         )
         cells = {
-            (place, point.start_on): point_cell(point)
-            for place in view.own["place"].unique()
-            for point in _latest_own(view, place, starts)
+            (row["place"], row["start_on"]): point_cell(_own_point(view, row))
+            for row in view.own.filter(pl.col("start_on").is_in(pl.Series(starts).implode())).iter_rows(named=True)
         }
         tables.append(
             _latest_table(
@@ -477,11 +479,6 @@ def _latest_tables(view: queries.Board) -> list[dict[str, Any]]:
         caption = _("Places of %(country)s, as it sent them") % {"country": country}
         tables.append(_latest_table(view, cells, starts, caption=caption, more=""))
     return tables
-
-
-def _latest_own(view: queries.Board, place: str, starts: Sequence[date]) -> list[Point]:
-    wanted = set(starts)
-    return [point for point in _own_points(view, place)[-LATEST - 2 :] if point.start_on in wanted]
 
 
 def _latest_table(

@@ -258,7 +258,7 @@ def map_frame(
         _("Above the limit: %(places)s.") % {"places": listed(rising)} if rising else _("None lies above its limit.")
     )
     shown = ngettext("%(count)d place, sized by cases.", "%(count)d places, sized by cases.", len(drawn))
-    return maps.frame(
+    frame = maps.frame(
         definition,
         title=_("Where is %(disease)s in %(period)s?") % {"disease": disease_name(disease), "period": last},
         description=shown % {"count": len(drawn)} + " " + above,
@@ -277,3 +277,4 @@ def map_frame(
         countries=tuple(dict.fromkeys(code.partition("-")[0] for code, _point, _is_partner in latest)),
         note=_("Filled: own places. Grey: partners' places. Ringed: above the limit."),
     )
+    return replace(frame, table=frame.table.head(ROWS_UNDER))
