@@ -201,6 +201,7 @@ def kill_at_random(
         Whether a killed delivery's leases of 60 s end at once, as if their minute had passed; for the short run.
     """
     draw, came, begin = random.Random(seed), Shooting(), time.monotonic()
+    order: list[str] = []
     with pair(folder, kind) as both:
         for name in both.parts:
             both.start(name)
@@ -209,7 +210,9 @@ def kill_at_random(
             time.sleep(draw.uniform(0.1, 1.5))
             if came.kills.total() >= kills:
                 continue
-            name = draw.choice(TARGETS)
+            # In random order, but each in its turn, so that a short run too hits every one.
+            order = order or draw.sample(TARGETS, len(TARGETS))
+            name = order.pop()
             came.kills[name] += both.parts[name].shoot()
             if is_lease_cut and name == "sender's delivery":
                 _cut_leases(both)
