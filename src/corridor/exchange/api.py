@@ -203,11 +203,20 @@ _ANSWER_SCHEMA: dict[str, Any] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["status", "receipt", "reason"],
+                "required": ["status", "receipt", "reason", "leaf"],
                 "properties": {
                     "status": {"enum": ["receipt", "deferred", "unauthenticated"]},
                     "receipt": {"type": "string"},
                     "reason": {"type": "string"},
+                    "leaf": {
+                        "type": ["object", "null"],
+                        "description": "beside a receipt: its leaf, and the path to the checkpoint in this answer",
+                        "required": ["hash", "path"],
+                        "properties": {
+                            "hash": {"type": "string"},
+                            "path": {"type": "array", "maxItems": 64, "items": {"type": "string"}},
+                        },
+                    },
                 },
             },
         },

@@ -12,7 +12,7 @@ from corridor.exchange import messages
 from corridor.exchange.registry import Received, register_message
 from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.reasons import Reason, Refused
-from corridor.exchange.services import agreements, partners, restore, swaps
+from corridor.exchange.services import agreements, consistency, partners, restore
 
 Apply = Callable[[Any, str, datetime], object]
 
@@ -47,8 +47,9 @@ HANDLERS: dict[type[messages.Message], Callable[..., None]] = {
     messages.AgreementResumption: _each(_statement),
     messages.AgreementActivation: _each(_statement),
     messages.AgreementTermination: _each(_statement),
-    messages.CheckpointForward: _each(lambda m, node, now: swaps.accept_forward(m, from_node=node, now=now)),
-    messages.ConsistencyProofNotice: _each(lambda m, node, now: swaps.accept_proof(m, from_node=node, now=now)),
+    messages.CheckpointForward: _each(lambda m, node, now: consistency.accept_forward(m, from_node=node, now=now)),
+    messages.ConsistencyProofNotice: _each(lambda m, node, now: consistency.accept_proof(m, from_node=node, now=now)),
+    messages.ConsistencyDemand: _each(lambda m, node, now: consistency.answer_demand(m, from_node=node, now=now)),
     messages.RestoreNotice: _each(lambda m, node, now: restore.accept_notice(m, from_node=node, now=now)),
     messages.ReturnedCrossing: _each(lambda m, node, now: restore.accept_returned(m, from_node=node, now=now)),
 }

@@ -229,6 +229,15 @@ class ConsistencyProofNotice(Message):
     proof: Annotated[tuple[str, ...], Field(max_length=128), FieldClass(DataClass.PUBLIC)]
 
 
+class ConsistencyDemand(Message):
+    """The sender asks for the proof that the recipient's checkpoint of `size` extends its one of `from_size`."""
+
+    schema_name: ClassVar[str] = "exchange.proof-demand"
+    origin: _Name
+    from_size: _Number
+    size: _Number
+
+
 class RestoreNotice(Message):
     """The sender came back from a backup and opened a new epoch.
 
@@ -262,6 +271,7 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     AgreementTermination,
     CheckpointForward,
     ConsistencyProofNotice,
+    ConsistencyDemand,
     RestoreNotice,
     ReturnedCrossing,
 )

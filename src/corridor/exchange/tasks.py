@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from corridor.accounts.actors import System
-from corridor.exchange.services import agreements, bodies, checkpoints, counters, rounds
+from corridor.exchange.services import agreements, bodies, checkpoints, consistency, counters, rounds
 from corridor.jobs.registry import JobContext, task
 
 HOURLY = "exchange.hourly"
@@ -23,6 +23,7 @@ def hourly(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None
         lambda: rounds.bury_old(now=now),
         lambda: agreements.tick(now=now),
         lambda: counters.retire(actor=System("hourly"), now=now),
+        lambda: consistency.judge_demands(actor=System("hourly"), now=now),
         lambda: bodies.sweep(now=now),
         lambda: bodies.acknowledge_lost(actor=System("hourly"), now=now),
     )

@@ -16,7 +16,9 @@ from corridor.exchange.models.log import (
     LogLeaf,
     LogTile,
     LogTree,
+    OwnStatement,
     PeerCheckpoint,
+    PeerLeaf,
     UnauthenticatedCount,
 )
 from corridor.exchange.models.node import CardVersion, KeyRevocation, Node, Partner
@@ -38,8 +40,10 @@ __all__ = [
     "LogTree",
     "Node",
     "OutboxEntry",
+    "OwnStatement",
     "Partner",
     "PeerCheckpoint",
+    "PeerLeaf",
     "ReleasedCell",
     "SealedBody",
     "UnauthenticatedCount",

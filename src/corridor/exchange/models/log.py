@@ -87,6 +87,8 @@ class PeerCheckpoint(models.Model):
     received_at = models.DateTimeField()
     # True when a consistency proof joined it to the one held before.
     is_proved = models.BooleanField(default=False)
+    # When the peer was asked for the proof that joins it to the others, since none came with it.
+    demanded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["origin", "size"]
@@ -94,6 +96,39 @@ class PeerCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin} {self.size}"
+
+
+class PeerLeaf(models.Model):
+    """A leaf of a peer's log that a receipt names, with the proof that a checkpoint of the peer contains it."""
+
+    origin = models.CharField(max_length=300)
+    index = models.PositiveBigIntegerField()
+    leaf_hash = models.BinaryField(max_length=32)
+    # The audit path, nearest sibling first, 32 bytes each.
+    path = models.BinaryField()
+    checkpoint = models.ForeignKey(PeerCheckpoint, on_delete=models.PROTECT, related_name="leaves")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["origin", "index", "leaf_hash"], name="exchange_peer_leaf_once")]
+
+    def __str__(self) -> str:
+        return f"{self.origin} {self.index}"
+
+
+class OwnStatement(models.Model):
+    """What this node told a peer of the size of one of its logs, which bounds in evidence when a leaf came at first."""
+
+    node_id = models.CharField(max_length=120)
+    origin = models.CharField(max_length=300)
+    size = models.PositiveBigIntegerField()
+    signed = models.BinaryField()
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["node_id", "origin", "size"], name="exchange_told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} {self.origin} {self.size}"
 
 
 class HeldByPeer(models.Model):

@@ -104,6 +104,7 @@ MESSAGES: Mapping[str, Promise] = {
     "exchange.termination": _("Termination of an agreement"),
     "exchange.checkpoint": _("Checkpoint"),
     "exchange.proof": _("Consistency proof"),
+    "exchange.proof-demand": _("Demand for a consistency proof"),
     "exchange.restore": _("Notice of a restore"),
 }
 

@@ -1,1 +1,1 @@
-"""The pure rules of exchange: agreement, gate, envelope, log, receipt, evidence. No Django, no network, no clock, no database."""
+"""The pure rules of exchange: agreement, gate, envelope, log, receipt, evidence; no Django, network or clock."""

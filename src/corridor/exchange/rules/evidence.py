@@ -18,7 +18,16 @@ from typing import Literal, TypeAlias
 from corridor.base.errors import CorridorError
 from corridor.exchange.rules.card import parse_fingerprint
 from corridor.exchange.rules.envelope import Header
-from corridor.exchange.rules.evidence_file import Contents, Kind, LogProof, NodeHistory, Opening, build, read
+from corridor.exchange.rules.evidence_file import (
+    Contents,
+    Kind,
+    LogProof,
+    NodeHistory,
+    Opening,
+    ReceiptProof,
+    build,
+    read,
+)
 from corridor.exchange.rules.examination import Examination
 from corridor.exchange.rules.signer import Signer
 
@@ -29,6 +38,7 @@ __all__ = [
     "NodeHistory",
     "NodeStanding",
     "Opening",
+    "ReceiptProof",
     "Status",
     "Verdict",
     "build",

@@ -58,6 +58,22 @@ class LogProof:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptProof:
+    """The proof that the receiver's log contains the leaf that its receipt names, which stays closed.
+
+    Attributes
+    ----------
+    path : tuple of bytes
+        Audit path in the tree of the checkpoint's size, nearest sibling first.
+    checkpoint : bytes
+        The note that the receiver signed.
+    """
+
+    path: tuple[bytes, ...]
+    checkpoint: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NodeHistory:
     """The cards of one node, first to latest, and its revocations and reinstatements as they followed one another."""
 
@@ -86,6 +102,8 @@ class Contents:
     envelope, ciphertext, opening
         The envelope's token; for a sealed body what travelled beside it, and what opens it, where that is to be shown.
     receipt : bytes or None
+    receipt_proof : ReceiptProof or None
+        As the receiver's log showed it to the sender.
     agreement : bytes or None
         The canonical document.
     agreement_signatures : tuple of bytes
@@ -101,6 +119,7 @@ class Contents:
     ciphertext: bytes | None = None
     opening: Opening | None = None
     receipt: bytes | None = None
+    receipt_proof: ReceiptProof | None = None
     agreement: bytes | None = None
     agreement_signatures: tuple[bytes, ...] = ()
     proofs: tuple[LogProof, ...] = ()
@@ -127,7 +146,7 @@ def build(contents: Contents) -> bytes:
     -------
     bytes, canonical JSON
     """
-    opening = contents.opening
+    opening, shown = contents.opening, contents.receipt_proof
     document: dict[str, Any] = {
         "schema": EVIDENCE,
         "kind": contents.kind,
@@ -139,6 +158,7 @@ def build(contents: Contents) -> bytes:
         "ciphertext": _optional(contents.ciphertext),
         "opening": None if opening is None else {"r": b64(opening.r), "body": b64(opening.body)},
         "receipt": _optional(contents.receipt),
+        "receipt_proof": None if shown is None else {"path": _texts(shown.path), "checkpoint": b64(shown.checkpoint)},
         "agreement": _optional(contents.agreement),
         "agreement_signatures": _texts(contents.agreement_signatures),
         "proofs": [
@@ -166,6 +186,7 @@ _MEMBERS = frozenset(
         "ciphertext",
         "opening",
         "receipt",
+        "receipt_proof",
         "agreement",
         "agreement_signatures",
         "proofs",
@@ -209,6 +230,7 @@ def read(data: bytes) -> Contents:
         ciphertext=_maybe(document, "ciphertext"),
         opening=opening,
         receipt=_maybe(document, "receipt"),
+        receipt_proof=_read_receipt_proof(document["receipt_proof"]),
         agreement=_maybe(document, "agreement"),
         agreement_signatures=_list(document["agreement_signatures"], "agreement_signatures"),
         proofs=tuple(_read_proof(proof) for proof in _items(document["proofs"], "proofs")),
@@ -252,6 +274,16 @@ def _read_nodes(value: Any) -> dict[str, NodeHistory]:
         _exactly(history, {"cards", "revocations"}, "nodes")
         nodes[node] = NodeHistory(_list(history["cards"], "cards"), _list(history["revocations"], "revocations"))
     return nodes
+
+
+def _read_receipt_proof(value: Any) -> ReceiptProof | None:
+    if value is None:
+        return None
+    _exactly(value, {"path", "checkpoint"}, "receipt_proof")
+    path = _list(value["path"], "receipt_proof")
+    if len(path) > _MAX_PATH:
+        raise Malformed(f"member 'receipt_proof': expected a path of at most {_MAX_PATH} hashes")
+    return ReceiptProof(path, _bytes(value["checkpoint"], "receipt_proof"))
 
 
 def _read_proof(value: Any) -> LogProof:

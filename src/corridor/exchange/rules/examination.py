@@ -122,6 +122,8 @@ class Examination:
 
     def _examine_receipt(self) -> None:
         if self.contents.receipt is None:
+            if self.contents.receipt_proof is not None:
+                raise Malformed("the file carries the proof of a receipt without the receipt")
             return
         receipt = read_receipt(self.contents.receipt, keys=self._all_transport)
         public = self._owner(key_of(self.contents.receipt), receipt.node)
@@ -138,6 +140,21 @@ class Examination:
         self.findings.append(f"{receipt.node} receipted it as {receipt.outcome}{ending} at {_minute(receipt.at)}")
         self.latest.append(
             Bound(receipt.at, f"{receipt.node} states that it had the envelope at {_minute(receipt.at)}")
+        )
+        self._examine_receipt_proof(receipt)
+
+    def _examine_receipt_proof(self, receipt: Receipt) -> None:
+        shown = self.contents.receipt_proof
+        if shown is None:
+            return
+        checkpoint = read_checkpoint_by(shown.checkpoint, log_keys=self._signer(receipt.node).log, node=receipt.node)
+        if checkpoint.origin != receipt.origin or not verify_inclusion(
+            receipt.leaf_hash, index=receipt.index, size=checkpoint.size, proof=shown.path, root=checkpoint.root
+        ):
+            raise Malformed(f"the leaf that the receipt names is not contained in the checkpoint of {receipt.node}")
+        self.findings.append(
+            f"the leaf that the receipt names stands in the log of {receipt.node}, under its signed checkpoint of "
+            f"{checkpoint.size} leaves"
         )
 
     def _examine_agreement(self) -> None:

@@ -213,18 +213,40 @@ def inclusion_proof(hashes: Sequence[bytes] | Reader, index: int, size: int) -> 
     OutsideTree
         Unless 0 <= index < size.
     """
+    return inclusion_proofs(hashes, [index], size)[0]
+
+
+def inclusion_proofs(hashes: Sequence[bytes] | Reader, indexes: Sequence[int], size: int) -> list[list[bytes]]:
+    """Return the audit paths of several leaves of one tree; what neighbours share is computed once.
+
+    Raises
+    ------
+    OutsideTree
+        Unless 0 <= index < size for each.
+    """
+    read = _reader(hashes)
+    roots: dict[tuple[int, int], bytes] = {}
+
+    def range_root(start: int, length: int) -> bytes:
+        if (start, length) not in roots:
+            roots[start, length] = _range_root(read, start, length)
+        return roots[start, length]
+
+    return [_audit_path(range_root, index, size) for index in indexes]
+
+
+def _audit_path(range_root: Callable[[int, int], bytes], index: int, size: int) -> list[bytes]:
     if not 0 <= index < size:
         raise OutsideTree(f"a tree of {size} leaves has no leaf {index}")
-    read = _reader(hashes)
     path: list[bytes] = []
     start, length = 0, size
     while length > 1:
         half = 1 << (length - 1).bit_length() - 1
         if index - start < half:
-            path.append(_range_root(read, start + half, length - half))
+            path.append(range_root(start + half, length - half))
             length = half
         else:
-            path.append(_range_root(read, start, half))
+            path.append(range_root(start, half))
             start, length = start + half, length - half
     return path[::-1]
 

@@ -1,4 +1,4 @@
-"""Close a dispute: two persons say what was found, and exchange under its agreement goes on."""
+"""Open a dispute where a partner's statements do not agree, which halts exchange; close it by two persons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from corridor.accounts.approvals import Outcome, ask, register_approval
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import InputFault
 from corridor.exchange.models import Dispute, LogTree
+from corridor.exchange.rules import control
+from corridor.exchange.rules.keys import thumbprint
 from corridor.exchange.services import log
+from corridor.exchange.services.partners import chain, lock_partner
 
 CLOSE = "exchange.close-dispute"
 
@@ -21,6 +24,57 @@ class NoSuchDispute(InputFault):
     """No open dispute has that number."""
 
     code = "no-such-dispute"
+
+
+def open_dispute(
+    peer: str,
+    exhibit: control.Exhibit | None,
+    *,
+    origin: str,
+    agreement_hash: str,
+    now: datetime,
+    finding: str = "",
+) -> Dispute:
+    """Open a dispute with a partner, proved if the exhibit proves it; it halts exchange under that agreement.
+
+    Parameters
+    ----------
+    exhibit : Exhibit or None
+        None where nothing is at hand that others could judge.
+    agreement_hash : str
+        First version of the agreement; empty halts exchange under every agreement with the partner.
+    """
+    kind, stored = Dispute.Kind.UNPROVEN, b""
+    if exhibit is not None:
+        cards = chain(peer)
+        verdict = control.judge(
+            exhibit,
+            node=peer,
+            log_keys=[card.keys.log for card in cards],
+            transport_keys={thumbprint(card.keys.transport): card.keys.transport for card in cards},
+        )
+        stored, finding = control.exhibit_bytes(exhibit), verdict.finding
+        if isinstance(verdict, control.Proof):
+            kind = Dispute.Kind(verdict.kind.value)
+    partner = lock_partner(peer)
+    dispute, created = Dispute.objects.get_or_create(
+        partner=partner,
+        origin=origin,
+        kind=kind,
+        closed_at=None,
+        defaults={
+            "agreement_hash": agreement_hash,
+            "detail": {"finding": finding},
+            "evidence": stored,
+            "opened_at": now,
+        },
+    )
+    if created:
+        log.append(
+            log.lock_tree(LogTree.Kind.PARTNER, subject=peer, now=now),
+            [log.record("dispute", now=now, node=peer, origin=origin, dispute=kind.value, finding=finding)],
+        )
+    return dispute
 
 
 def ask_to_close(number: int, *, closing_note: str, actor: Actor, now: datetime) -> Outcome:

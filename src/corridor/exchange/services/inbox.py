@@ -50,6 +50,14 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
+class InclusionPath:
+    """A leaf of the replying node's log, and its path to the checkpoint that goes with the reply."""
+
+    leaf_hash: bytes
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What one envelope is answered with.
 
@@ -61,11 +69,14 @@ class Reply:
         The signed receipt, for status "receipt".
     reason : str
         For the other two.
+    leaf : InclusionPath or None
+        Beside a receipt: the leaf at the place that it names, shown to be in the log.
     """
 
     status: Literal["receipt", "deferred", "unauthenticated"]
     receipt: bytes = b""
     reason: str = ""
+    leaf: InclusionPath | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,11 +71,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How many envelopes of a claim ended how."""
+    """How many envelopes of a claim ended how, and the receipts, each with its place among the replies."""
 
     accepted: int = 0
     refused: int = 0
     deferred: int = 0
+    receipts: tuple[tuple[int, Receipt], ...] = ()
 
 
 def send(message: Message, *, to: str, agreement: str, channel: str, actor: Actor, now: datetime) -> Crossing:
@@ -337,19 +338,21 @@ def settle(to_node: str, *, claim: Claim, replies: Sequence[Reply], actor: Actor
     lock_partner(to_node)
     keys = transport_keys(to_node)
     receipts: list[tuple[Claimed, Receipt]] = []
+    places: list[tuple[int, Receipt]] = []
     deferred: list[tuple[Claimed, str]] = []
-    for each, reply in zip(claim.envelopes, replies, strict=True):
+    for place, (each, reply) in enumerate(zip(claim.envelopes, replies, strict=True)):
         receipt = _receipt(reply, each, keys, to_node)
         if receipt is None:
             deferred.append((each, reply.reason or "no_valid_receipt"))
         else:
             receipts.append((each, receipt))
+            places.append((place, receipt))
     _store(receipts, to_node=to_node, now=now)
     _put_off(deferred, now=now)
     crash_point("settle-before-commit")
     refused = sum(receipt.outcome == "refused" for _, receipt in receipts)
     note(accepted=len(receipts) - refused, refused=refused, deferred=len(deferred))
-    return Settled(len(receipts) - refused, refused, len(deferred))
+    return Settled(len(receipts) - refused, refused, len(deferred), tuple(places))
 
 
 def _receipt(reply: Reply, each: Claimed, keys: dict[str, bytes], to_node: str) -> Receipt | None:

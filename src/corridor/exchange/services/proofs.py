@@ -16,14 +16,15 @@ from corridor.exchange.models import (
     KeyRevocation,
     LogLeaf,
     LogTree,
+    OwnStatement,
     Partner,
 )
 from corridor.exchange.queries.crossings import crossing_by_envelope
 from corridor.exchange.rules import control, tree
 from corridor.exchange.rules.evidence import build
-from corridor.exchange.rules.evidence_file import Contents, LogProof, NodeHistory
-from corridor.exchange.rules.receipt import read_receipt
-from corridor.exchange.services import bodies, checkpoints, log
+from corridor.exchange.rules.evidence_file import Contents, LogProof, NodeHistory, ReceiptProof
+from corridor.exchange.rules.receipt import Receipt, read_receipt
+from corridor.exchange.services import bodies, checkpoints, leaves, log
 from corridor.exchange.services.outbox import own_transport_keys
 from corridor.exchange.services.partners import transport_keys
 from corridor.exchange.services.swaps import cards_of
@@ -53,39 +54,60 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     crossing = Crossing.objects.select_related("tree").get(pk=found.view.id)
     own = log.own_node().node_id
     peer = crossing.from_node if crossing.direction == Crossing.Direction.IN else crossing.to_node
-    receipt = bytes(crossing.receipt) or None
+    receipt = _receipt(crossing, own=own, peer=peer)
     found_proofs, statements = _proofs(crossing, own=own, peer=peer, now=now)
     agreement = Agreement.objects.filter(hash=crossing.agreement_hash).first()
     signatures = _signatures(agreement) if agreement else ()
     signers = {own, crossing.from_node, *({peer} if receipt or statements else ())}
     signers |= set(AgreementSignature.objects.filter(agreement=agreement).values_list("node_id", flat=True))
     contents = Contents(
-        kind="refusal" if _is_refused(crossing, receipt, own=own, peer=peer) else "envelope",
+        kind="refusal" if _is_refused(crossing, receipt) else "envelope",
         nodes={node: _history(node) for node in sorted(signers)},
         envelope=bytes(crossing.token),
         ciphertext=bodies.load(crossing),
-        receipt=receipt,
+        receipt=receipt.signed if receipt else None,
+        receipt_proof=_receipt_proof(receipt, peer=peer),
         agreement=bytes(agreement.document) if agreement else None,
         agreement_signatures=signatures,
         proofs=found_proofs,
-        statements=statements,
+        statements=(*statements, *(_told_before(crossing, peer=peer) if receipt or statements else ())),
     )
     note(crossing=crossing.pk)
     return build(contents)
 
 
-def _is_refused(crossing: Crossing, receipt: bytes | None, *, own: str, peer: str) -> bool:
-    if receipt is None:
-        return crossing.status == Crossing.Status.REFUSED
-    return read_receipt(receipt, keys=own_transport_keys(own) | transport_keys(peer)).outcome == "refused"
+def _receipt(crossing: Crossing, *, own: str, peer: str) -> Receipt | None:
+    signed = bytes(crossing.receipt)
+    return read_receipt(signed, keys=own_transport_keys(own) | transport_keys(peer)) if signed else None
+
+
+def _is_refused(crossing: Crossing, receipt: Receipt | None) -> bool:
+    return crossing.status == Crossing.Status.REFUSED if receipt is None else receipt.outcome == "refused"
+
+
+def _receipt_proof(receipt: Receipt | None, *, peer: str) -> ReceiptProof | None:
+    """Return what the partner's log showed of its receipt; a receipt of our own has its leaf among our proofs."""
+    shown = leaves.of_receipt(receipt) if receipt is not None and receipt.node == peer else None
+    return None if shown is None else ReceiptProof(shown.path, shown.checkpoint)
+
+
+def _told_before(crossing: Crossing, *, peer: str) -> tuple[bytes, ...]:
+    """Return our last word to the partner that this log had not yet come to the leaf, which bounds it from below."""
+    if crossing.direction != Crossing.Direction.OUT:
+        return ()
+    told = OwnStatement.objects.filter(
+        node_id=peer, origin=crossing.tree.origin, size__gt=0, size__lte=crossing.leaf_index
+    )
+    last = told.order_by("size").last()
+    return () if last is None else (bytes(last.signed),)
 
 
 def _proofs(
     crossing: Crossing, *, own: str, peer: str, now: datetime
 ) -> tuple[tuple[LogProof, ...], tuple[bytes, ...]]:
     head = LogTree.objects.select_for_update().get(pk=crossing.tree_id)
-    leaves = _leaves(crossing, head)
-    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=leaves[-1].index).first()
+    found = _leaves(crossing, head)
+    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=found[-1].index).first()
     if held is None and Partner.objects.filter(node_id=peer, confirmed_at__isnull=True).exists():
         raise PartnerNotHeard(
             f"{peer} has not shown since this node started which checkpoints it holds, and until then none is signed "
@@ -103,7 +125,7 @@ def _proofs(
             path=tuple(tree.inclusion_proof(reader, leaf.index, size)),
             checkpoint=signed,
         )
-        for leaf in leaves
+        for leaf in found
     )
     return proofs, (bytes(held.statement),) if held else ()
 

@@ -14,9 +14,9 @@ from corridor.accounts.transactions import write
 from corridor.base.errors import CorridorError, InputFault
 from corridor.exchange.models import Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import NotBase64url, NotCanonical, b64, parse_strict, unb64
-from corridor.exchange.services import checkpoints, inbox, log, outbox, restore, swaps
+from corridor.exchange.services import checkpoints, consistency, inbox, leaves, log, outbox, restore, swaps
 from corridor.exchange.services.crash import crash_point
-from corridor.exchange.services.inbox import MAX_BATCH, Posted, Reply
+from corridor.exchange.services.inbox import MAX_BATCH, InclusionPath, Posted, Reply
 from corridor.exchange.services.outbox import Claim, Settled
 from corridor.exchange.services.partners import lock_partner
 from corridor.exchange.services.swaps import Swap
@@ -100,7 +100,12 @@ class Answer:
     def to_bytes(self) -> bytes:
         """Return the answer as JSON."""
         replies = [
-            {"status": reply.status, "receipt": reply.receipt.decode(), "reason": reply.reason}
+            {
+                "status": reply.status,
+                "receipt": reply.receipt.decode(),
+                "reason": reply.reason,
+                "leaf": _write_leaf(reply.leaf),
+            }
             for reply in self.replies
         ]
         return _json({"version": VERSION, "replies": replies, "swaps": _write_swaps(self.swaps)})
@@ -159,12 +164,28 @@ def _posted(value: Any) -> Posted:
 
 
 def _reply(value: Any) -> Reply:
-    if not isinstance(value, dict) or value.keys() != {"status", "receipt", "reason"}:
-        raise MalformedRound("a reply has status, receipt and reason")
+    if not isinstance(value, dict) or value.keys() != {"status", "receipt", "reason", "leaf"}:
+        raise MalformedRound("a reply has status, receipt, reason and leaf")
     status, receipt, reason = value["status"], value["receipt"], value["reason"]
     if status not in _STATUSES or not isinstance(receipt, str) or not isinstance(reason, str):
         raise MalformedRound("a reply has a known status, and texts")
-    return Reply(cast("Literal['receipt', 'deferred', 'unauthenticated']", status), receipt.encode(), reason[:300])
+    kind = cast("Literal['receipt', 'deferred', 'unauthenticated']", status)
+    return Reply(kind, receipt.encode(), reason[:300], _read_leaf(value["leaf"]))
+
+
+def _write_leaf(leaf: InclusionPath | None) -> dict[str, Any] | None:
+    return None if leaf is None else {"hash": b64(leaf.leaf_hash), "path": [b64(each) for each in leaf.path]}
+
+
+def _read_leaf(value: Any) -> InclusionPath | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != {"hash", "path"}:
+        raise MalformedRound("a leaf has a hash and a path")
+    try:
+        return InclusionPath(unb64(value["hash"]), tuple(unb64(text) for text in _list(value["path"], "path", 64)))
+    except NotBase64url:
+        raise MalformedRound("a leaf and its path are hashes in base64url") from None
 
 
 def _write_swaps(items: Sequence[Swap]) -> list[dict[str, Any]]:
@@ -229,9 +250,10 @@ def _answer(came: Round, *, peer: str, actor: Peer, now: datetime, clock_offset_
     if partner.confirmed_at is None:
         raise PeerOnHold(f"this node started and waits for {peer} to show which checkpoints it holds")
     about = swaps.take(peer, came.swaps, now=now)
-    touched: set[tuple[str, str]] = set(about)
+    touched: set[tuple[str, str]] = set(about.trees)
     replies = inbox.receive(came.envelopes, peer=peer, now=now, touched=touched) if came.envelopes else []
     made = swaps.make(peer, touched, nonce=came.nonce, now=now)
+    replies = leaves.show(replies, given=[swap.given for swap in made if swap.given is not None])
     _met(partner, now=now, clock_offset_seconds=clock_offset_seconds)
     return Answer(tuple(replies), tuple(made))
 
@@ -300,8 +322,8 @@ def prepare(to_node: str, *, is_swap_due: bool, now: datetime) -> Prepared | Non
 @write("exchange.deliver", subject="to_node")
 def _prepare(to_node: str, *, is_swap_due: bool, actor: Actor, now: datetime) -> Prepared | None:
     if is_swap_due:
-        for forward in swaps.forwards(to_node):
-            outbox.send_control(forward, to=to_node, actor=actor, now=now)
+        for message in (*consistency.forwards(to_node), *consistency.demands(to_node, now=now)):
+            outbox.send_control(message, to=to_node, actor=actor, now=now)
         Partner.objects.filter(node_id=to_node).update(swapped_at=now)
     claim = outbox.claim(to_node, actor=actor, now=now)
     if not claim.envelopes and not is_swap_due:
@@ -344,7 +366,10 @@ def _conclude(
 ) -> Settled:
     partner = lock_partner(prepared.to_node)
     settled = outbox.settle(prepared.to_node, claim=prepared.claim, replies=answered.replies, actor=actor, now=now)
-    swaps.take(prepared.to_node, answered.swaps, now=now)
+    taken = swaps.take(prepared.to_node, answered.swaps, now=now)
+    swaps.remember_told(prepared.to_node, prepared.round.swaps, now=now)
+    receipts = [(receipt, answered.replies[place].leaf) for place, receipt in settled.receipts]
+    leaves.take(prepared.to_node, receipts, given=taken.given, now=now)
     _met(partner, now=now, clock_offset_seconds=clock_offset_seconds)
     return settled
 

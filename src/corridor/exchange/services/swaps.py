@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from corridor.base.errors import CorridorError
 from corridor.exchange import keystore
-from corridor.exchange.messages import CheckpointForward, ConsistencyProofNotice
-from corridor.exchange.models import Agreement, CardVersion, Dispute, HeldByPeer, LogTree, Partner, PeerCheckpoint
+from corridor.exchange.models import Agreement, CardVersion, HeldByPeer, LogTree, OwnStatement, Partner, PeerCheckpoint
 from corridor.exchange.rules import control, note, tree
-from corridor.exchange.rules.canonical import b64, unb64
 from corridor.exchange.rules.card import chain_of
 from corridor.exchange.rules.control import CheckpointStatement
-from corridor.exchange.rules.keys import thumbprint
 from corridor.exchange.rules.note import Checkpoint
-from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.services import agreements, checkpoints, log
+from corridor.exchange.services.disputes import open_dispute
 from corridor.exchange.services.partners import chain, lock_partner, transport_keys
 
 MAX_SWAPS = 200
-_MAX_PROOF = 128
 
 
 class BeyondOurLog(CorridorError):
@@ -44,10 +40,33 @@ class BeyondOurLog(CorridorError):
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What travels for one tree: a checkpoint statement, and the proof from the quoted checkpoint to the given one."""
+    """What travels for one tree: a checkpoint statement, and the proof from the quoted checkpoint to the given one.
+
+    Attributes
+    ----------
+    given : Checkpoint or None
+        What the statement gives, for its author's own use; it does not travel a second time.
+    """
 
     statement: bytes
     proof: tuple[bytes, ...] = ()
+    given: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the swaps of a peer were about.
+
+    Attributes
+    ----------
+    trees : tuple of (kind, subject)
+        As this node calls them.
+    given : mapping of origin to Checkpoint
+        The checkpoints of its own logs that the peer gave, its signature verified.
+    """
+
+    trees: tuple[tuple[str, str], ...] = ()
+    given: Mapping[str, Checkpoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +122,31 @@ def make(
             quoted=quoted,
             held=bytes(held.signed) if held else None,
         )
-        swaps.append(Swap(statement, proof))
+        swaps.append(Swap(statement, proof, _read_own(given, node.node_id)))
     return swaps
+
+
+def _read_own(given: bytes | None, node_id: str) -> Checkpoint | None:
+    if given is None:
+        return None
+    return control.read_checkpoint_by(given, log_keys=checkpoints.own_log_keys(node_id), node=node_id)
+
+
+def remember_told(peer: str, swaps: Sequence[Swap], *, now: datetime) -> None:
+    """Keep what this node told a peer of its logs and the peer has answered: evidence rests on it later."""
+    OwnStatement.objects.bulk_create(
+        [
+            OwnStatement(
+                node_id=peer, origin=swap.given.origin, size=swap.given.size, signed=swap.statement, told_at=now
+            )
+            for swap in swaps
+            if swap.given is not None
+        ],
+        # The first time that a size was told bounds as well as any later one, and the last one bounds closest.
+        update_conflicts=True,
+        unique_fields=["node_id", "origin", "size"],
+        update_fields=["signed", "told_at"],
+    )
 
 
 def _own_side(
@@ -123,8 +165,8 @@ def _own_side(
     return given, bytes(held.signed), tuple(proof)
 
 
-def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, str]]:
-    """Take the swaps of an authenticated peer; return the trees, as this node calls them, that they are about.
+def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> Taken:
+    """Take the swaps of an authenticated peer; return which trees they are about, and what it gave.
 
     Raises
     ------
@@ -132,10 +174,11 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, 
         If the peer holds a checkpoint of ours that our log does not reproduce.
     """
     if not swaps:
-        return []
+        return Taken()
     own = log.own_node()
     keys = transport_keys(peer)
-    about = []
+    trees: list[tuple[str, str]] = []
+    given: dict[str, Checkpoint] = {}
     for swap in swaps[:MAX_SWAPS]:
         try:
             statement = control.read_checkpoint_statement(swap.statement, keys=keys)
@@ -146,8 +189,11 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> list[tuple[str, 
         if statement.held is not None:
             _peer_holds(peer, statement.held, statement=statement.signed, now=now)
         if statement.given is not None:
-            about += _take_given(peer, statement, swap.proof, now=now)
-    return about
+            taken = _take_given(peer, statement, swap.proof, now=now)
+            if taken is not None:
+                trees.append(taken[0])
+                given[taken[1].origin] = taken[1]
+    return Taken(tuple(trees), given)
 
 
 def _peer_holds(peer: str, signed: bytes, *, statement: bytes, now: datetime) -> None:
@@ -184,28 +230,29 @@ def _take_given(
     proof: tuple[bytes, ...],
     *,
     now: datetime,
-) -> list[tuple[str, str]]:
+) -> tuple[tuple[str, str], Checkpoint] | None:
     partner, own = lock_partner(peer), log.own_node().node_id
     try:
         checkpoint = control.read_checkpoint_by(statement.given or b"", log_keys=log_keys_of(peer), node=peer)
     except CorridorError:
-        return []
-    kind, subject, epoch = _parts(checkpoint.origin)
+        return None
+    kind, subject, epoch = parts_of(checkpoint.origin)
     place = (kind, subject if kind == LogTree.Kind.AGREEMENT else peer)
-    is_ours = subject == own if kind == LogTree.Kind.PARTNER else _is_shared(kind, subject, {own, peer})
+    is_ours = subject == own if kind == LogTree.Kind.PARTNER else is_shared(kind, subject, {own, peer})
     if not is_ours or epoch != partner.epoch:
-        return []
+        return None
     _judge(_Given(peer, checkpoint, statement, proof, subject if kind == LogTree.Kind.AGREEMENT else ""), now=now)
-    return [place]
+    return place, checkpoint
 
 
-def _is_shared(kind: str, subject: str, nodes: set[str]) -> bool:
+def is_shared(kind: str, subject: str, nodes: set[str]) -> bool:
     """Return whether `nodes` are parties of the agreement whose tree this is."""
     row = Agreement.objects.filter(first_version=subject).exclude(state="draft").first()
     return kind == LogTree.Kind.AGREEMENT and row is not None and nodes <= agreements.document_of(row).nodes
 
 
-def _parts(origin: str) -> tuple[str, str, int]:
+def parts_of(origin: str) -> tuple[str, str, int]:
+    """Return kind, subject and epoch of a log's origin; empty and 0 where it is none."""
     parts = origin.split("/")
     if len(parts) != 5 or not parts[4].isdigit():
         return "", "", 0
@@ -227,18 +274,18 @@ def _judge(given: _Given, *, now: datetime) -> None:
         exhibit = control.TwoCheckpoints(bytes(other.signed), checkpoint.signed)
         open_dispute(given.peer, exhibit, origin=checkpoint.origin, agreement_hash=given.agreement_hash, now=now)
         return
+    quoted = _quoted(given)
+    if quoted is not None and quoted.size > checkpoint.size:
+        keep(given.peer, checkpoint, is_proved=False, received_from=given.peer, now=now)
+        shrunk = control.ShrunkReply(given.statement.signed)
+        open_dispute(given.peer, shrunk, origin=checkpoint.origin, agreement_hash=given.agreement_hash, now=now)
+        return
     held = rows.filter(is_proved=True).order_by("size").last()
     if held is None or (checkpoint.size == held.size):
         keep(given.peer, checkpoint, is_proved=True, received_from=given.peer, now=now)
         return
-    quoted = _quoted(given)
-    if checkpoint.size < held.size:
-        keep(given.peer, checkpoint, is_proved=False, received_from=given.peer, now=now)
-        if quoted is not None and quoted.size > checkpoint.size:
-            exhibit_ = control.ShrunkReply(given.statement.signed)
-            open_dispute(given.peer, exhibit_, origin=checkpoint.origin, agreement_hash=given.agreement_hash, now=now)
-        return
-    if quoted is None or quoted.size != held.size:
+    if checkpoint.size < held.size or quoted is None or quoted.size != held.size:
+        # Late, or after another that is not joined to it: the proof is demanded (`consistency.demands`).
         keep(given.peer, checkpoint, is_proved=False, received_from=given.peer, now=now)
         return
     proved = quoted.root == bytes(held.root) and tree.verify_consistency(
@@ -270,7 +317,7 @@ def keep(node_id: str, checkpoint: Checkpoint, *, is_proved: bool, received_from
         root=checkpoint.root,
         defaults={
             "node_id": node_id,
-            "epoch": _parts(checkpoint.origin)[2] or 1,
+            "epoch": parts_of(checkpoint.origin)[2] or 1,
             "signed": checkpoint.signed,
             "received_from": received_from,
             "received_at": now,
@@ -280,123 +327,6 @@ def keep(node_id: str, checkpoint: Checkpoint, *, is_proved: bool, received_from
     if not created and is_proved and not row.is_proved:
         row.is_proved = True
         row.save(update_fields=["is_proved"])
-
-
-def open_dispute(
-    peer: str,
-    exhibit: control.Exhibit | None,
-    *,
-    origin: str,
-    agreement_hash: str,
-    now: datetime,
-    finding: str = "",
-) -> Dispute:
-    """Open a dispute with a partner, proved if the exhibit proves it; it halts exchange under that agreement.
-
-    Parameters
-    ----------
-    exhibit : Exhibit or None
-        None where nothing is at hand that others could judge.
-    agreement_hash : str
-        First version of the agreement; empty halts exchange under every agreement with the partner.
-    """
-    kind, stored = Dispute.Kind.UNPROVEN, b""
-    if exhibit is not None:
-        cards = chain(peer)
-        verdict = control.judge(
-            exhibit,
-            node=peer,
-            log_keys=[card.keys.log for card in cards],
-            transport_keys={thumbprint(card.keys.transport): card.keys.transport for card in cards},
-        )
-        stored, finding = control.exhibit_bytes(exhibit), verdict.finding
-        if isinstance(verdict, control.Proof):
-            kind = Dispute.Kind(verdict.kind.value)
-    partner = lock_partner(peer)
-    dispute, created = Dispute.objects.get_or_create(
-        partner=partner,
-        origin=origin,
-        kind=kind,
-        closed_at=None,
-        defaults={
-            "agreement_hash": agreement_hash,
-            "detail": {"finding": finding},
-            "evidence": stored,
-            "opened_at": now,
-        },
-    )
-    if created:
-        log.append(
-            log.lock_tree(LogTree.Kind.PARTNER, subject=peer, now=now),
-            [log.record("dispute", now=now, node=peer, origin=origin, dispute=kind.value, finding=finding)],
-        )
-    return dispute
-
-
-def accept_forward(forward: CheckpointForward, *, from_node: str, now: datetime) -> None:
-    """Take a checkpoint of a third party of the same agreement: two different views of one size are a proof."""
-    own = log.own_node().node_id
-    kind, subject, _ = _parts(forward.origin)
-    third = Partner.objects.filter(node_id=forward.node).first()
-    if third is None or forward.node in (own, from_node) or kind != LogTree.Kind.AGREEMENT:
-        raise Refused(Reason.UNKNOWN_SUBJECT)
-    checkpoint = control.read_checkpoint_by(
-        unb64(forward.checkpoint), log_keys=log_keys_of(forward.node), node=forward.node
-    )
-    if checkpoint.origin != forward.origin:
-        raise Refused(Reason.MALFORMED)
-    other = (
-        PeerCheckpoint.objects.filter(origin=checkpoint.origin, size=checkpoint.size)
-        .exclude(root=checkpoint.root)
-        .first()
-    )
-    keep(forward.node, checkpoint, is_proved=False, received_from=from_node, now=now)
-    if other is not None:
-        exhibit = control.TwoCheckpoints(bytes(other.signed), checkpoint.signed)
-        open_dispute(forward.node, exhibit, origin=checkpoint.origin, agreement_hash=subject, now=now)
-
-
-def accept_proof(proof: ConsistencyProofNotice, *, from_node: str, now: datetime) -> None:
-    """Take a proof that joins two checkpoints of the sender that are held; the larger one is proved from then on."""
-    rows = PeerCheckpoint.objects.filter(node_id=from_node, origin=proof.origin)
-    old = rows.filter(size=proof.from_size, is_proved=True).first()
-    new = rows.filter(size=proof.size).first()
-    if old is None or new is None:
-        raise Refused(Reason.UNKNOWN_SUBJECT)
-    holds = tree.verify_consistency(
-        old=old.size,
-        old_root=bytes(old.root),
-        new=new.size,
-        new_root=bytes(new.root),
-        proof=[unb64(text) for text in proof.proof[:_MAX_PROOF]],
-    )
-    if not holds:
-        raise Refused(Reason.MALFORMED)
-    new.is_proved = True
-    new.save(update_fields=["is_proved"])
-
-
-def forwards(peer: str) -> list[CheckpointForward]:
-    """Return, for each agreement shared with a third node, the third's newest checkpoint, which `peer` may lack."""
-    own = log.own_node().node_id
-    found = []
-    for kind, subject in shared_trees(peer):
-        if kind != LogTree.Kind.AGREEMENT:
-            continue
-        row = Agreement.objects.filter(first_version=subject).order_by("recorded_at").last()
-        if row is None:
-            continue
-        for third in sorted(agreements.document_of(row).nodes - {own, peer}):
-            newest = (
-                PeerCheckpoint.objects.filter(
-                    node_id=third, origin__contains=f"/agreement/{subject}/", received_from=third
-                )
-                .order_by("epoch", "size")
-                .last()
-            )
-            if newest is not None:
-                found.append(CheckpointForward(node=third, origin=newest.origin, checkpoint=b64(bytes(newest.signed))))
-    return found
 
 
 def cards_of(node_id: str) -> list[bytes]:
