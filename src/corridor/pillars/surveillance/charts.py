@@ -124,7 +124,7 @@ def _curve_definition(labels: CurveLabels, is_partner: bool) -> str:  # a cache 
     """Return the definition of a curve as JSON, with placeholders for its figures."""
     import altair as alt
 
-    base = alt.Chart(alt.Data(values=_ROWS))
+    base = alt.Chart(alt.InlineData(values=_ROWS))
     period = alt.X(
         "start:O",
         title=None,
@@ -190,10 +190,10 @@ def _map_definition(labels: MapLabels, has_outlines: bool) -> str:  # a cache as
     import altair as alt
 
     if has_outlines:
-        ground = alt.Chart(alt.Data(values=_OUTLINES)).mark_geoshape(style="outline")
+        ground = alt.Chart(alt.InlineData(values=_OUTLINES)).mark_geoshape(style="outline")
     else:
         ground = alt.Chart(alt.graticule(extent=_EXTENT, step=[5, 5])).mark_geoshape(style="graticule")
-    places = alt.Chart(alt.Data(values=_ROWS)).encode(
+    places = alt.Chart(alt.InlineData(values=_ROWS)).encode(
         longitude="longitude:Q",
         latitude="latitude:Q",
         size=alt.Size("cases:Q", legend=None, scale=alt.Scale(range=[16, 900])),
@@ -280,7 +280,7 @@ def _watermark(text: str) -> list[alt.Chart]:
 
     if not text:
         return []
-    anchor = alt.Chart(alt.Data(values=[{}]))
+    anchor = alt.Chart(alt.InlineData(values=[{}]))
     return [anchor.mark_text(style="watermark", text=text, x=alt.expr("width / 2"), y=alt.expr("height / 3"))]
 
 
