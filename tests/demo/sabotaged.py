@@ -56,7 +56,7 @@ def suppression() -> None:
     from corridor.pillars.surveillance.services import sharing
 
     sharing.suppress = lambda cells, rules: list(cells)
-    sharing.release.releasable = lambda cells: (list(cells), [])
+    sharing.exchange.releasable = lambda cells: (list(cells), [])
     _drop_checks("_cells", "_ledger")
 
 

@@ -2,6 +2,6 @@
 
 from corridor.exchange.services.inbox import Posted, Reply, receive
 from corridor.exchange.services.outbox import send, send_control
-from corridor.exchange.services.release import releasable
+from corridor.exchange.services.release import breaches, releasable
 
-__all__ = ["Posted", "Reply", "receive", "releasable", "send", "send_control"]
+__all__ = ["Posted", "Reply", "breaches", "receive", "releasable", "send", "send_control"]

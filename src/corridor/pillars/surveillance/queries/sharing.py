@@ -9,7 +9,6 @@ from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.base.disclosure import place_level
 from corridor.exchange import queries as exchange
-from corridor.exchange.queries.agreements import channels_open
 from corridor.exchange.queries.crossings import refused_among
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance.messages import CaseNotification
@@ -77,7 +76,7 @@ def channels(*, actor: Actor, schema: str, now: datetime, agreement: str | None 
     agreement : beginning of the hash of the only agreement that counts
     """
     require(actor, SHARE)
-    found = channels_open(actor=actor, schema=schema, now=now)
+    found = exchange.channels_open(actor=actor, schema=schema, now=now)
     return [view for view in found if view.partners and view.agreement.startswith(agreement or "")]
 
 

@@ -7,6 +7,13 @@ from corridor.pillars.surveillance.services.detection import (
     note_signal,
     record_run,
 )
+from corridor.pillars.surveillance.services.events import (
+    AlertWouldTell,
+    NothingToWithdraw,
+    notify_cases,
+    share_alert,
+    withdraw_alert,
+)
 from corridor.pillars.surveillance.services.imports import (
     Changes,
     ImportUnderWay,
@@ -28,16 +35,7 @@ from corridor.pillars.surveillance.services.partners import (
     store_partner_notifications,
     store_partner_withdrawals,
 )
-from corridor.pillars.surveillance.services.sharing import (
-    AlertWouldTell,
-    NothingToWithdraw,
-    Shared,
-    notify_cases,
-    set_automatic,
-    share_alert,
-    share_disease,
-    withdraw_alert,
-)
+from corridor.pillars.surveillance.services.sharing import Shared, set_automatic, share_disease
 
 __all__ = [
     "AlertWouldTell",

@@ -56,8 +56,17 @@ def share_channel(
     found = []
     for code in codes if codes is not None else diseases_with_data(actor=actor):
         for partner in channel.partners:
-            result = share_disease(
-                channel=channel, to=partner, disease=code, first_on=first_on, end_on=end_on, actor=actor, now=now
-            )
-            found.append(result)
+            found.append(_share_all(channel, partner, code, first_on, end_on, actor=actor, now=now))
     return found
+
+
+def _share_all(
+    channel: ChannelView, to: str, code: str, first_on: date, end_on: date, *, actor: Actor, now: datetime
+) -> Shared:
+    """Share one disease in as many transactions as it takes, the oldest periods first."""
+    total = share_disease(channel=channel, to=to, disease=code, first_on=first_on, end_on=end_on, actor=actor, now=now)
+    while total.next_on is not None:
+        total += share_disease(
+            channel=channel, to=to, disease=code, first_on=total.next_on, end_on=end_on, actor=actor, now=now
+        )
+    return total

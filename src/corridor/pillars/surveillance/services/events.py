@@ -1,0 +1,217 @@
+"""Telling the partners of an agreement of events: alerts, their withdrawal, single cases of notifiable diseases."""
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from typing import ClassVar
+
+from corridor.accounts.actors import Actor, actor_name
+from corridor.accounts.roles import require
+from corridor.accounts.transactions import note, write
+from corridor.base.disclosure import Cell, below, complement, place_level, rule_for
+from corridor.base.errors import Refused, WrongUsage
+from corridor.exchange import services as exchange
+from corridor.exchange.registry import ChannelView
+from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification
+from corridor.pillars.surveillance.models import SentAlert, Signal
+from corridor.pillars.surveillance.queries.sharing import shareable_cases
+from corridor.pillars.surveillance.rules import least_count
+from corridor.pillars.surveillance.rules import severity as severity_of
+from corridor.pillars.surveillance.services.detection import locked_signal
+from corridor.pillars.surveillance.services.sharing import SHARE, rules_of
+
+__all__ = ["AlertWouldTell", "NothingToWithdraw", "notify_cases", "share_alert", "withdraw_alert"]
+
+NOTIFIED_FOR = timedelta(days=14)
+"""How far back a case is still news that crosses at once."""
+
+
+class AlertWouldTell(Refused):
+    """The alert would say more of a figure that is withheld than that it is small."""
+
+    code: ClassVar[str] = "alert-would-tell"
+
+
+class NothingToWithdraw(WrongUsage):
+    """No alert of that event was sent under the agreement."""
+
+    code: ClassVar[str] = "nothing-to-withdraw"
+
+
+@write("surveillance.share_alert", subject="signal_id")
+def share_alert(
+    *,
+    signal_id: int,
+    channel: ChannelView,
+    text_code: str,
+    severity: str | None = None,
+    actor: Actor,
+    now: datetime,
+) -> list[SentAlert]:
+    """Send the partners of a channel an alert about a signal; sent again, it is a revision of the first.
+
+    The observed count travels if the channel's rules let it, else as withheld, else not at all.
+
+    Raises
+    ------
+    NotPermitted
+        If `actor` may not share.
+    NoSuchSignal
+        If there is none.
+    AlertWouldTell
+        If the figure is withheld, and that it exceeds its limit would narrow it.
+
+    Notes
+    -----
+    An alert on a withheld figure is as loud as one case would be. A partner for whom the gate refuses it is left out of
+    the result; the crossing says why.
+    """
+    require(actor, SHARE)
+    signal = locked_signal(signal_id)
+    sent = SentAlert.objects.filter(event=signal.event, agreement=channel.agreement).order_by("-revision").first()
+    observed, withheld = _figure(signal, channel)
+    loud = severity or signal.severity
+    if observed is None:
+        loud = _quiet_enough(signal, severity=loud, withheld=withheld)
+    message = Alert(
+        event=str(signal.event),
+        revision=1 if sent is None else sent.revision + 1,
+        severity=loud,  # type: ignore[arg-type]  # validated by the model
+        text_code=text_code,  # type: ignore[arg-type]  # as above
+        disease=signal.disease,
+        place=signal.place,
+        period_type=signal.period_type,  # type: ignore[arg-type]  # as above
+        period_start=signal.start_on,
+        period_end=signal.end_on,
+        observed=observed,
+        withheld=withheld,
+        issued_at=now,
+        simulated=signal.simulated,
+    )
+    return _send_event(
+        message, channel, disease=signal.disease, place=signal.place, start_on=signal.start_on, actor=actor, now=now
+    )
+
+
+def _figure(signal: Signal, channel: ChannelView) -> tuple[int | None, str]:
+    """Return the count and the rule that withholds it, as far as the channel's rules open it at all."""
+    level = place_level(signal.place)
+    rule = rule_for(rules_of(channel), disease=signal.disease, place_level=level, stratum="total")
+    if rule is None or (level != channel.channel.get("place_level", "admin1") and rule.disease == "*"):
+        return None, ""
+    if signal.observed < rule.min_cell:
+        return None, below(rule.min_cell)
+    cell = Cell(signal.disease, signal.place, signal.start_on, signal.end_on, value=signal.observed)
+    going, _ = exchange.releasable([cell])
+    return (signal.observed, "") if going else (None, "")
+
+
+def _quiet_enough(signal: Signal, *, severity: str, withheld: str) -> str:
+    """Return how loud an alert without its figure may be; raise `AlertWouldTell` where it may not cross at all."""
+    of_one = severity_of(observed=1, expected=signal.expected or 0.0, upperbound=signal.upperbound)
+    if withheld and severity != "information":
+        severity = of_one
+    least = least_count(expected=signal.expected, upperbound=signal.upperbound, severity=severity)
+    # Withheld as small it is 1 or more anyway; else the ledger says whether "at least so many" gives others away.
+    figure = Cell(signal.disease, signal.place, signal.start_on, signal.end_on, withheld=complement(least))
+    tells = least > 1 if withheld else bool(exchange.breaches([figure]))
+    if tells:
+        raise AlertWouldTell(
+            "the figure is withheld under this agreement, and an alert would say that it exceeds its limit, which a "
+            "partner can work out. Wait until the figure may cross, or sign a smaller limit for this disease."
+        )
+    return severity
+
+
+def _send_event(
+    message: Alert | AlertWithdrawal | CaseNotification,
+    channel: ChannelView,
+    *,
+    disease: str,
+    place: str,
+    start_on: date,
+    actor: Actor,
+    now: datetime,
+) -> list[SentAlert]:
+    sent = []
+    reasons = []
+    for to in channel.partners:
+        crossing = exchange.send(message, to=to, agreement=channel.agreement, channel=channel.id, actor=actor, now=now)
+        if crossing.status == "refused":
+            reasons.append(f"{to}: {crossing.reason}")
+            continue
+        sent.append(
+            SentAlert.objects.create(
+                event=message.event,
+                schema=message.schema_id(),
+                revision=getattr(message, "revision", 1),
+                agreement=channel.agreement,
+                to_node=to,
+                disease=disease,
+                place=place,
+                start_on=start_on,
+                withdrawn=isinstance(message, AlertWithdrawal),
+                crossing_id=crossing.pk,
+                actor=actor_name(actor),
+                sent_at=now,
+            )
+        )
+    note(event=str(message.event), sent=len(sent), refused=reasons)
+    return sent
+
+
+@write("surveillance.withdraw_alert", subject="event")
+def withdraw_alert(
+    *, event: str, channel: ChannelView, reason_code: str, actor: Actor, now: datetime
+) -> list[SentAlert]:
+    """Take an alert back; the partners keep it and show it as withdrawn.
+
+    Raises
+    ------
+    NotPermitted, NothingToWithdraw
+        If `actor` may not share, or no alert of the event was sent under the agreement.
+    """
+    require(actor, SHARE)
+    sent = SentAlert.objects.filter(event=event, agreement=channel.agreement).order_by("-revision").first()
+    if sent is None or sent.withdrawn:
+        raise NothingToWithdraw(
+            f"no alert {event} stands under agreement {channel.agreement}; `corridor share alerts` lists those sent."
+        )
+    message = AlertWithdrawal(
+        event=event,
+        revision=sent.revision + 1,
+        reason_code=reason_code,  # type: ignore[arg-type]  # validated by the model
+        withdrawn_at=now,
+        simulated=Signal.objects.filter(event=event, simulated=True).exists(),
+    )
+    return _send_event(
+        message, channel, disease=sent.disease, place=sent.place, start_on=sent.start_on, actor=actor, now=now
+    )
+
+
+@write("surveillance.notify_cases", subject="disease")
+def notify_cases(*, channel: ChannelView, disease: str, actor: Actor, now: datetime) -> list[SentAlert]:
+    """Notify the partners of a channel, one message a case, of recent cases that they were not told of.
+
+    Raises
+    ------
+    NotPermitted
+        If `actor` may not share.
+    """
+    require(actor, SHARE)
+    level = str(channel.channel.get("place_level") or "admin1")
+    since = (now.astimezone(UTC) - NOTIFIED_FOR).date()
+    sent: list[SentAlert] = []
+    for case in shareable_cases(actor=actor, disease=disease, level=level, since=since, channel=channel):
+        message = CaseNotification(
+            event=str(uuid.uuid4()),
+            disease=disease,
+            place=case.place,
+            reported_on=case.reported_on,
+            case_class=case.case_class,  # type: ignore[arg-type]  # validated by the model
+            notified_at=now,
+            simulated=case.simulated,
+        )
+        sent += _send_event(
+            message, channel, disease=disease, place=case.place, start_on=case.reported_on, actor=actor, now=now
+        )
+    return sent
