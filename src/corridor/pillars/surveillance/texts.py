@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from django.utils.functional import Promise
-from django.utils.translation import get_language, gettext, pgettext, pgettext_lazy
+from django.utils.translation import get_language, gettext, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from corridor.base.epiweek import Week
@@ -35,6 +35,7 @@ __all__ = [
     "disease_name",
     "language",
     "listed",
+    "method_name",
     "named",
     "period_label",
     "period_text",
@@ -205,6 +206,16 @@ def named(table: Mapping[str, Promise] | Mapping[str, str | Promise], code: str)
 def class_text(code: str) -> str:
     """Return what a case class or a sex is called."""
     return named(_CLASSES, code)
+
+
+def method_name(code: str) -> str:
+    """Return what a method is called; ``farrington-flexible, 4 years back`` says how much history it had."""
+    method, _sign, history = code.partition(", ")
+    years = history.removesuffix(" years back").removesuffix(" year back")
+    if not years.isdecimal():
+        return named(METHOD_NAMES, code)
+    told = ngettext("%(method)s, %(years)d year of history", "%(method)s, %(years)d years of history", int(years))
+    return told % {"method": named(METHOD_NAMES, method), "years": int(years)}
 
 
 def listed(names: Iterable[str]) -> str:

@@ -29,12 +29,12 @@ from corridor.pillars.surveillance.queries.signals import OPEN
 from corridor.pillars.surveillance.rules import MOVES
 from corridor.pillars.surveillance.texts import (
     BASES,
-    METHOD_NAMES,
     METHODS,
     SCHEMAS,
     STATUSES,
     class_text,
     disease_name,
+    method_name,
     named,
     period_text,
     place_text,
@@ -375,13 +375,13 @@ def _why(results: pl.DataFrame, method: str) -> list[dict[str, str]]:
     used = results.select("method", "fallback").unique(maintain_order=True).iter_rows() if results.height else []
     found = [
         {
-            "name": named(METHOD_NAMES, name),
-            "text": named(METHODS, name),
+            "name": method_name(name),
+            "text": named(METHODS, name.partition(",")[0]),
             "fallback": fallback if name != "fixed-value" else "",
         }
         for name, fallback in used
     ]
-    return found or [{"name": named(METHOD_NAMES, method), "text": named(METHODS, method), "fallback": ""}]
+    return found or [{"name": method_name(method), "text": named(METHODS, method.partition(",")[0]), "fallback": ""}]
 
 
 def _settings(settings: dict[str, Any]) -> list[tuple[str, str]]:
@@ -495,7 +495,7 @@ def _results_table(results: pl.DataFrame, period: str) -> Table:
                 _rounded(row["expected"]),
                 _rounded(row["upperbound"]),
                 _rounded(row["score"]),
-                named(METHOD_NAMES, row["method"]),
+                method_name(row["method"]),
             ]
             for row in results.iter_rows(named=True)
         ],
