@@ -28,7 +28,7 @@ PEOPLE = (
     ("auditor", "auditor"),
     ("administrator", "administrator"),
 )
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 WRITING = "main form[method=post]:not([action='/surveillance/read/'])"
 """Forms that change something; what one has read oneself is nobody else's business."""
 FIRST_WEEK = date(2026, 6, 1)

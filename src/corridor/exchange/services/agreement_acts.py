@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from corridor.accounts.actors import Actor, actor_name
@@ -38,6 +39,7 @@ from corridor.exchange.rules.agreement import (
     advance,
     draft,
     make_statement,
+    read_agreement,
 )
 from corridor.exchange.rules.canonical import b64
 from corridor.exchange.services import log
@@ -248,7 +250,8 @@ def _describe_terminating(arguments: dict[str, Any]) -> str:
 
 def _named(arguments: dict[str, Any]) -> dict[str, str]:
     row = AgreementRow.objects.filter(hash=arguments["hash_"]).first()
-    return {"title": isolated(row.title if row else ""), "hash": str(arguments["hash_"])[:12]}
+    title = read_agreement(bytes(row.document)).title_in(get_language() or "en") if row else ""
+    return {"title": isolated(title), "hash": str(arguments["hash_"])[:12]}
 
 
 def _say(hash_: str, kind: Kind, *, actor: Actor, now: datetime, effective_at: datetime | None = None) -> State:
