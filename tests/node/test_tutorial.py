@@ -15,7 +15,7 @@ import pytest
 from tests.test_documents import ROOT, blocks_of
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "first-node.md"
-SECONDS = 240
+SECONDS = 400
 
 
 def free_ports(count: int) -> list[str]:
@@ -28,7 +28,8 @@ def free_ports(count: int) -> list[str]:
 
 def script() -> str:
     """Return the blocks of the tutorial as one script, as a reader types them into one shell."""
-    parts = ["set -euo pipefail"]
+    # The shell and its nodes end by themselves even if this test is killed and cannot end them.
+    parts = [f"(sleep {SECONDS}; kill 0) > /dev/null 2>&1 < /dev/null & disown", "set -euo pipefail"]
     for block in blocks_of(TUTORIAL.read_text(encoding="utf-8")):
         if "server" in block.marks:
             python = f"python3 - <<'END_OF_PYTHON'\n{block.body}END_OF_PYTHON\n"

@@ -85,7 +85,8 @@ def run(arguments: list[str], *, token: str) -> dict[str, Any]:
     """Return exit code and output of one command line."""
     os.environ["CORRIDOR_TOKEN"] = token
     sys.argv = ["corridor", *arguments]
-    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
+    written = io.BytesIO()
+    out, err = io.TextIOWrapper(written, "utf-8"), io.StringIO()
     code: object = None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -97,7 +98,7 @@ def run(arguments: list[str], *, token: str) -> dict[str, Any]:
             code = 1
             err.write(traceback.format_exc())
     out.flush()
-    said = out.buffer.getvalue().decode()  # type: ignore[attr-defined]  # the BytesIO from above
+    said = written.getvalue().decode()
     return {"code": code, "out": said, "err": err.getvalue()}
 
 
