@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -43,8 +44,10 @@ def _free_ports(number: int) -> int:
 
 
 @contextmanager
-def served(port: int, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -> Iterator[None]:
-    """Answer POSTs on `port` as `answer` does."""
+def served(
+    port: int, answer: Callable[[BaseHTTPRequestHandler, bytes], None], *, context: ssl.SSLContext | None = None
+) -> Iterator[None]:
+    """Answer POSTs on `port` as `answer` does, over TLS where a `context` is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -53,7 +56,13 @@ def served(port: int, answer: Callable[[BaseHTTPRequestHandler, bytes], None]) -
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Say nothing of a handshake that failed, as it should."""
+
+    server = Server(("127.0.0.1", port), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -396,7 +396,7 @@ class _PinnedStream(httpcore.NetworkStream):
     def start_tls(self, ssl_context: ssl.SSLContext, *args: Any, **options: Any) -> httpcore.NetworkStream:
         secured = self._stream.start_tls(ssl_context, *args, **options)
         socket_ = secured.get_extra_info("ssl_object")
-        certificate = socket_.getpeercert(binary_form=True) if socket_ is not None else None
+        certificate = socket_.getpeercert(True) if socket_ is not None else None
         if not certificate or not is_issued_by(certificate, self._keys, now=utcnow()):
             secured.close()
             raise httpcore.ConnectError("the certificate was not issued by the key on the partner's card")

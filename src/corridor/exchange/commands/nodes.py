@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
 from corridor.accounts.actors import System
 from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
-from corridor.exchange import keystore
+from corridor.base.errors import InputFault
+from corridor.exchange import certificates, keystore
 from corridor.exchange.commands.peers import said, say
 from corridor.exchange.services import backups, partners, restore, rotation
+
+
+class UnwritableCertificate(InputFault):
+    """The file of a certificate cannot be written."""
+
+    code = "unwritable-certificate"
 
 
 @click.group("node")
@@ -63,6 +71,39 @@ def revoke_keys(reason: str, recovery_key: str) -> None:
     key = rotation.read_recovery_key(recovery_key) if recovery_key else None
     rotation.revoke(reason=reason, recovery=key, actor=acting_person(now), now=now)
     click.echo("The keys are revoked here, and every partner is told.")
+
+
+@node.command("certificate")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--days", type=click.IntRange(1, 825), default=365, show_default=True, help="How long it is valid.")
+@click.option("--authority", type=click.Path(path_type=Path, dir_okay=False), help="Where the public half goes.")
+def certificate(target: Path, days: int, authority: Path | None) -> None:
+    """Write to TARGET a key and certificate for TLS, issued by the transport key that partners pinned.
+
+    Name TARGET in settings.toml as tls_certificate, and give it to the proxy for partners. The file of --authority
+    holds no key: partners' proxies accept this node by it. Issue both anew when they end or the transport key is
+    rotated.
+
+    Example: corridor node certificate node.pem --authority pk-nih.pem
+    """
+    now = utcnow()
+    acting_person(now)
+    card_ = partners.own_chain()[-1]
+    host = urlsplit(card_.url).hostname or "localhost"
+    issued = certificates.issue(keystore.own_keys().transport, node_id=card_.id, host=host, days=days, now=now)
+    _write(target, issued.whole)
+    if authority is not None:
+        _write(authority, issued.authority)
+    click.echo(f"{target} is written, valid for {days} days at {host}. It holds a private key: keep it to its owner.")
+
+
+def _write(target: Path, data: bytes) -> None:
+    if not target.parent.is_dir():
+        raise UnwritableCertificate(f"there is no folder {target.parent}; make it, or name another")
+    try:
+        keystore.write_private(target, data)
+    except OSError as fault:
+        raise UnwritableCertificate(f"{target} cannot be written ({fault.strerror}); name another file") from None
 
 
 @node.command("backup")
