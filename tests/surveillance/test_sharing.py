@@ -6,16 +6,23 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+import click
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from corridor.accounts.actors import System
 from corridor.accounts.services import add_person
+from corridor.accounts.tokens import issue_token
+from corridor.base.errors import UserFault
 from corridor.exchange.rules.agreement import draft
+from corridor.exchange.services import agreement_acts
 from corridor.jobs.worker import run_due
 from corridor.pillars.surveillance import queries, services, tasks
+from corridor.pillars.surveillance.commands import COMMANDS
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, PeriodCounts
 from corridor.pillars.surveillance.models import PartnerCount, SharedCount
+from corridor.pillars.surveillance.services import sharing
 from corridor.pillars.surveillance.tables import Mapping
 from tests.exchange.conftest import make_corridor, postgres, template  # noqa: F401  # fixtures
 from tests.exchange.nodes import Corridor, Node
@@ -244,3 +251,46 @@ def test_someone_without_the_role_cannot_share(signed: tuple[Corridor, str]) -> 
         auditor = add_person("omar", roles=["auditor"], actor=System("tests"), now=node.now)
         with pytest.raises(NotPermitted):
             queries.channels(actor=auditor, schema=PeriodCounts.schema_id(), now=node.now)
+
+
+def test_a_suspended_agreement_stops_sharing_and_says_so(
+    signed: tuple[Corridor, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corridor, agreement = signed
+    pakistan = corridor["pk.nih"]
+    ingest(pakistan, weekly({"PK-PB": [12, 6, 7, 30]}))
+    command = ["share", "counts", "--agreement", agreement[:12], "--weeks", "2026-W19..2026-W22"]
+    with pakistan:
+        person = add_person("amina", roles=["epidemiologist"], actor=System("tests"), now=pakistan.now)
+        monkeypatch.setattr("corridor.pillars.surveillance.commands.sharing.utcnow", lambda: pakistan.now)
+        monkeypatch.setenv("CORRIDOR_TOKEN", issue_token(person, name="t", actor=person, now=pakistan.now))
+        agreement_acts.suspend(agreement, actor=pakistan.person(), now=pakistan.now)
+        halted = CliRunner().invoke(click.Group(commands=list(COMMANDS)), command)
+        nothing = CliRunner().invoke(click.Group(commands=list(COMMANDS)), [*command[:3], "0000", *command[4:]])
+        assert SharedCount.objects.count() == 0
+
+    assert isinstance(halted.exception, UserFault)
+    assert (halted.exception.exit_code, halted.exception.code) == (4, "agreement-not-in-force")
+    assert "is suspended" in str(halted.exception)
+    assert isinstance(nothing.exception, UserFault)
+    assert (nothing.exception.exit_code, nothing.exception.code) == (2, "no-channel")
+
+    pakistan.both(lambda person: agreement_acts.ask_to_resume(agreement, actor=person, now=pakistan.now))
+    corridor.settle()
+    with pakistan:
+        assert "4 figures queued" in CliRunner().invoke(click.Group(commands=list(COMMANDS)), command).stdout
+
+
+def test_what_one_transaction_does_not_hold_goes_in_the_next_whole_weeks_at_a_time(
+    signed: tuple[Corridor, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corridor, agreement = signed
+    pakistan = corridor["pk.nih"]
+    monkeypatch.setattr(sharing, "CELLS_A_CALL", 3)
+    ingest(pakistan, weekly({"PK-PB": [12, 6, 7, 30], "PK-SD": [8, 9, 3, 11], "PK-KP": [7, 7, 7, 7]}))
+    result = share(pakistan, agreement)
+    corridor.settle()
+
+    assert (result.sent, result.withheld, result.unchanged, len(result.crossings)) == (12, 1, 0, 4)
+    assert len(seen(corridor["cn.cdc"])) == 12
+    assert share(pakistan, agreement).unchanged == 12

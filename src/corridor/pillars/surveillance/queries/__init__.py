@@ -20,7 +20,7 @@ from corridor.pillars.surveillance.queries.imports import (
     sources,
     would_change,
 )
-from corridor.pillars.surveillance.queries.sharing import automatic_channels, channels, is_automatic
+from corridor.pillars.surveillance.queries.sharing import agreement_state, automatic_channels, channels, is_automatic
 from corridor.pillars.surveillance.queries.signals import (
     SignalDetail,
     SignalStepView,
@@ -45,6 +45,7 @@ __all__ = [
     "SourceView",
     "UnknownSignal",
     "Waiting",
+    "agreement_state",
     "automatic_channels",
     "board",
     "channels",

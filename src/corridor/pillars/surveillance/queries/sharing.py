@@ -9,6 +9,7 @@ from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.base.disclosure import place_level
 from corridor.exchange import queries as exchange
+from corridor.exchange.queries.agreements import agreements
 from corridor.exchange.queries.crossings import refused_among
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance.messages import CaseNotification
@@ -27,6 +28,7 @@ from corridor.pillars.surveillance.queries.rows import fetch_visible, visible
 __all__ = [
     "NotifiableCase",
     "Shareable",
+    "agreement_state",
     "automatic_channels",
     "channels",
     "is_automatic",
@@ -78,6 +80,14 @@ def channels(*, actor: Actor, schema: str, now: datetime, agreement: str | None 
     require(actor, SHARE)
     found = exchange.channels_open(actor=actor, schema=schema, now=now)
     return [view for view in found if view.partners and view.agreement.startswith(agreement or "")]
+
+
+def agreement_state(*, actor: Actor, agreement: str, now: datetime) -> str:
+    """Return where the agreement stands whose hash begins with `agreement`; empty where none or several do."""
+    require(actor, SHARE)
+    views = agreements(actor, now=now)
+    states = [str(view.state) for view in views if view.document.hash.startswith(agreement)]
+    return states[0] if len(states) == 1 else ""
 
 
 def automatic_channels(*, actor: Actor, schema: str, now: datetime) -> list[ChannelView]:

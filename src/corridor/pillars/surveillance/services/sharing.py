@@ -32,7 +32,7 @@ __all__ = ["SHARE", "Shared", "rules_of", "set_automatic", "share_disease"]
 
 SHARE = "surveillance.share"
 CELLS_A_MESSAGE = 2000
-CELLS_A_CALL = 4000
+CELLS_A_CALL = 2000
 """Figures sent in one transaction, so that none holds the database longer than two seconds."""
 _SENT_ONCE = (
     "agreement",

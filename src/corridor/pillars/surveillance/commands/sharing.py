@@ -1,0 +1,183 @@
+"""``share``: send counts, alerts and notifications to the partners of an agreement."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, ClassVar
+
+import click
+
+from corridor.accounts.commands import acting_person
+from corridor.base.clock import utcnow
+from corridor.base.epiweek import parse_weeks
+from corridor.base.errors import Refused, WrongUsage
+from corridor.exchange.registry import ChannelView
+from corridor.pillars.surveillance import queries, services, tasks
+from corridor.pillars.surveillance.commands.options import disease_code
+from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, PeriodCounts
+
+__all__ = ["ChannelClosed", "NoChannel", "share"]
+
+
+class NoChannel(WrongUsage):
+    """No open channel of that agreement lets this node send that kind of message."""
+
+    code: ClassVar[str] = "no-channel"
+
+
+class ChannelClosed(Refused):
+    """The agreement is known, but not in force: suspended, terminated, not yet signed by all."""
+
+    code: ClassVar[str] = "agreement-not-in-force"
+
+
+@click.group("share")
+def share() -> None:
+    """Send counts and alerts to the partners of an agreement."""
+
+
+def _channels(schema: str, agreement: str, now: datetime) -> list[ChannelView]:
+    actor = acting_person(now)
+    found = queries.channels(actor=actor, schema=schema, now=now, agreement=agreement)
+    if found:
+        return found
+    state = queries.agreement_state(actor=actor, agreement=agreement, now=now)
+    if state not in ("", "in-force"):
+        raise ChannelClosed(
+            f"agreement {agreement} is {state}: nothing may be sent under it until it is in force again."
+            " `corridor agreement show` says who may do what about it."
+        )
+    raise NoChannel(
+        f"no channel of agreement {agreement} is open for this node to send {schema} on now."
+        " `corridor agreement show` says what it opens, and whether it is in force."
+    )
+
+
+@share.command("counts")
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option("--weeks", required=True, metavar="A..B", help="ISO weeks, both included: 2024-W01..2024-W20.")
+@click.option("--disease", "names", multiple=True, help="Code or name; every disease with data by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def share_counts(agreement: str, weeks: str, names: tuple[str, ...], as_json: bool) -> None:
+    """Send the partners what they do not have yet of the counts of these weeks; small figures travel as withheld.
+
+    Example: corridor share counts --agreement 3f9a --weeks 2024-W01..2024-W20
+    """
+    now = utcnow()
+    chosen = parse_weeks(weeks)
+    codes = [disease_code(name) for name in names] or None
+    found: list[services.Shared] = []
+    for channel in _channels(PeriodCounts.schema_id(), agreement, now):
+        found += tasks.share_channel(
+            channel,
+            first_on=chosen[0].start,
+            end_on=chosen[-1].end,
+            codes=codes,
+            actor=acting_person(now),
+            now=now,
+        )
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        line = f"{each.disease} to {each.to} on {each.channel}: {each.sent} figures queued ({each.withheld} withheld)"
+        line += f", {each.unchanged} known already"
+        line += f", {each.waiting} held back by the suppression ledger" if each.waiting else ""
+        line += f", {each.negative} corrections below zero stay at home" if each.negative else ""
+        line += f", refused: {', '.join(each.refused)}" if each.refused else ""
+        click.echo(line)
+
+
+@share.command("alert")
+@click.argument("signal", type=int)
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option("--severity", type=click.Choice(["information", "watch", "urgent"]))
+@click.option(
+    "--text",
+    "text_code",
+    type=click.Choice(["more-than-expected", "first-case", "cluster", "cross-border", "verified-outbreak"]),
+    default="more-than-expected",
+    show_default=True,
+)
+def share_alert(signal: int, agreement: str, severity: str | None, text_code: str) -> None:
+    """Send the partners an alert about SIGNAL; sent again, it is a revision of the first.
+
+    Example: corridor share alert 12 --agreement 3f9a --severity urgent
+    """
+    now = utcnow()
+    for channel in _channels(Alert.schema_id(), agreement, now):
+        sent = services.share_alert(
+            signal_id=signal, channel=channel, text_code=text_code, severity=severity, actor=acting_person(now), now=now
+        )
+        _told(sent, channel)
+
+
+@share.command("withdraw")
+@click.argument("event")
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option(
+    "--reason",
+    "reason_code",
+    type=click.Choice(["not-confirmed", "reporting-error", "duplicate", "resolved"]),
+    required=True,
+)
+def withdraw(event: str, agreement: str, reason_code: str) -> None:
+    """Take the alert about EVENT back; partners keep it and show it as withdrawn.
+
+    Example: corridor share withdraw 5f0c... --agreement 3f9a --reason not-confirmed
+    """
+    now = utcnow()
+    for channel in _channels(AlertWithdrawal.schema_id(), agreement, now):
+        sent = services.withdraw_alert(
+            event=event, channel=channel, reason_code=reason_code, actor=acting_person(now), now=now
+        )
+        _told(sent, channel)
+
+
+@share.command("cases")
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option("--disease", required=True, help="Code or name.")
+def share_cases(agreement: str, disease: str) -> None:
+    """Notify the partners of recent cases of a disease, one message a case: a place, a day, nothing of the person.
+
+    Example: corridor share cases --agreement 3f9a --disease cholera
+    """
+    now = utcnow()
+    for channel in _channels(CaseNotification.schema_id(), agreement, now):
+        sent = services.notify_cases(channel=channel, disease=disease_code(disease), actor=acting_person(now), now=now)
+        _told(sent, channel)
+
+
+@share.command("automatic")
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option("--channel", "channel_id", required=True, help="Id of the channel.")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def automatic(agreement: str, channel_id: str, state: str) -> None:
+    """Let this node send on a channel by itself after each import (on), or no longer (off).
+
+    Example: corridor share automatic on --agreement 3f9a --channel counts
+    """
+    now = utcnow()
+    schemas = (PeriodCounts.schema_id(), CaseNotification.schema_id())
+    actor = acting_person(now)
+    for schema in schemas:
+        for channel in queries.channels(actor=actor, schema=schema, now=now, agreement=agreement):
+            if channel.id == channel_id:
+                services.set_automatic(
+                    agreement=channel.agreement, channel=channel.id, is_on=state == "on", actor=actor, now=now
+                )
+                click.echo(f"{channel.id} of {channel.agreement[:12]}: automatic sharing is {state}")
+                return
+    raise NoChannel(
+        f"agreement {agreement} has no open channel {channel_id!r} on which this node sends counts or notifies cases."
+    )
+
+
+def _told(sent: list[Any], channel: ChannelView) -> None:
+    for each in sent:
+        click.echo(f"{each.event}, revision {each.revision}: queued for {each.to_node} on {channel.id}")
+    missing = [node for node in channel.partners if node not in {each.to_node for each in sent}]
+    if missing:
+        click.echo(f"not sent to {', '.join(missing)}; `corridor crossings` says why")
