@@ -57,7 +57,7 @@ class Body:
     def cells(self) -> Sequence[Cell]:
         return self.figures
 
-    def places(self) -> Sequence[str]:
+    def named_places(self) -> Sequence[str]:
         return [cell.place for cell in self.figures]
 
     def person_identifiers(self) -> Sequence[str]:

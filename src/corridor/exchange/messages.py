@@ -107,7 +107,7 @@ class Message(Part):
         """Return what a reader learns of withheld figures, for the release ledger; by default the cells."""
         return self.cells()
 
-    def places(self) -> list[str]:
+    def named_places(self) -> list[str]:
         """Return every place that the body is about, whether or not it shows a figure of it."""
         return [cell.place for cell in self.cells()]
 

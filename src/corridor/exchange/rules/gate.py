@@ -39,7 +39,7 @@ class BodyLike(Protocol):
     def cells(self) -> Sequence[Cell]:
         """Return its figures."""
 
-    def places(self) -> Sequence[str]:
+    def named_places(self) -> Sequence[str]:
         """Return the places that it is about, those without a figure too."""
 
     def person_identifiers(self) -> Sequence[str]:
@@ -249,7 +249,7 @@ def _body_is_what_it_says(case: _Case) -> Reason | None:
 
 
 def _places(case: _Case) -> Reason | None:
-    for place in _body(case).places():
+    for place in _body(case).named_places():
         if not case.agreement.covers(place):
             return Reason.PLACE_CLOSED
         if place.partition("-")[0] != case.sender_country and not case.agreement.onward_transfer:

@@ -175,7 +175,7 @@ class Alert(Message):
             )
         ]
 
-    def places(self) -> list[str]:
+    def named_places(self) -> list[str]:
         """Return the place of the event, whose figure may stay at home."""
         return [self.place]
 
