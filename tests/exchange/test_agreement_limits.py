@@ -43,14 +43,14 @@ class Table(Message):
 
     schema_name: ClassVar[str] = "test.table"
     data_class: ClassVar[DataClass] = DataClass.AGGREGATE
-    places: Annotated[tuple[str, ...], field_class(DataClass.AGGREGATE)]
+    rows: Annotated[tuple[str, ...], field_class(DataClass.AGGREGATE)]
     values: Annotated[tuple[int | None, ...], field_class(DataClass.AGGREGATE)]
 
     def cells(self) -> list[Cell]:
         start = START.date() - timedelta(days=START.weekday())
         return [
             Cell("measles", place, start, start + timedelta(days=7), "", value, "" if value is not None else "below-5")
-            for place, value in zip(self.places, self.values, strict=True)
+            for place, value in zip(self.rows, self.values, strict=True)
         ]
 
 
@@ -196,10 +196,10 @@ def narrowing(corridor: Corridor) -> tuple[Crossing, Crossing]:
     """Release two provinces of which one is withheld, then under another agreement the total that gives it away."""
     one, two = figures(corridor), figures(corridor, clause="4.9")
     pakistan = corridor["pk.nih"]
-    split = Table(places=("PK-SD", "PK-PB"), values=(None, 20))
+    split = Table(rows=("PK-SD", "PK-PB"), values=(None, 20))
     first = share(pakistan, split, to="cn.cdc", agreement=one)
     # At most 22 - 20 = 2 cases are left for Sindh, where the rule promises 1 to 4.
-    total = Table(places=("PK",), values=(22,))
+    total = Table(rows=("PK",), values=(22,))
     second = share(pakistan, total, to="cn.cdc", agreement=two)
     return first, second
 
@@ -231,7 +231,7 @@ def test_without_the_ledger_the_same_total_crosses(corridor: Corridor, monkeypat
 def test_the_ledger_is_asked_before_the_gate_opens(corridor: Corridor, monkeypatch: pytest.MonkeyPatch) -> None:
     agreement = figures(corridor)
     pakistan = corridor["pk.nih"]
-    table = Table(places=("PK-SD", "PK-PB"), values=(None, 20))
+    table = Table(rows=("PK-SD", "PK-PB"), values=(None, 20))
     monkeypatch.setattr(release, "breaches", lambda cells: ["a withheld cell would be narrowed"])
 
     refused = share(pakistan, table, to="cn.cdc", agreement=agreement)
@@ -247,8 +247,8 @@ def test_the_ledger_is_asked_before_the_gate_opens(corridor: Corridor, monkeypat
 def test_a_released_envelope_is_not_judged_by_the_ledger_again(corridor: Corridor) -> None:
     agreement = figures(corridor)
     pakistan = corridor["pk.nih"]
-    share(pakistan, Table(places=("PK-SD",), values=(9,)), to="cn.cdc", agreement=agreement)
-    share(pakistan, Table(places=("PK-SD",), values=(12,)), to="cn.cdc", agreement=agreement)
+    share(pakistan, Table(rows=("PK-SD",), values=(9,)), to="cn.cdc", agreement=agreement)
+    share(pakistan, Table(rows=("PK-SD",), values=(12,)), to="cn.cdc", agreement=agreement)
 
     corridor.settle()
 

@@ -58,8 +58,8 @@ def test_what_is_queued_before_the_start_meets_the_ledger_all_the_same(corridor:
     )
     pakistan = corridor[PK]
 
-    split = share(pakistan, Table(places=("PK-SD", "PK-PB"), values=(None, 20)), to=CN, agreement=agreement)
-    total = share(pakistan, Table(places=("PK",), values=(22,)), to=CN, agreement=agreement)
+    split = share(pakistan, Table(rows=("PK-SD", "PK-PB"), values=(None, 20)), to=CN, agreement=agreement)
+    total = share(pakistan, Table(rows=("PK",), values=(22,)), to=CN, agreement=agreement)
 
     assert split.status == "queued"
     assert (total.status, total.reason) == ("refused", "ledger_waits")
@@ -218,7 +218,7 @@ def test_two_agreements_at_once_cannot_release_past_each_other(corridor: Corrido
                 with transaction.atomic():
                     second.append(
                         send(
-                            Table(places=("PK",), values=(22,)),
+                            Table(rows=("PK",), values=(22,)),
                             to=CN, agreement=two, channel="test", actor=System("test"), now=corridor.now,
                         )
                     )  # fmt: skip
@@ -228,7 +228,7 @@ def test_two_agreements_at_once_cannot_release_past_each_other(corridor: Corrido
     with node:
         with transaction.atomic():
             send(
-                Table(places=("PK-SD", "PK-PB"), values=(None, 20)),
+                Table(rows=("PK-SD", "PK-PB"), values=(None, 20)),
                 to=CN, agreement=one, channel="test", actor=System("test"), now=corridor.now,
             )  # fmt: skip
             thread = threading.Thread(target=beside, daemon=True)
@@ -244,7 +244,7 @@ def test_what_was_released_in_the_gap_of_a_restore_is_in_the_ledger_again(corrid
     node, copy = corridor[PK], tmp_path / "backup.db"
     _copy(node, copy)
     corridor.advance(days=1)
-    share(node, Table(places=("PK-SD", "PK-PB"), values=(None, 20)), to=CN, agreement=agreement)
+    share(node, Table(rows=("PK-SD", "PK-PB"), values=(None, 20)), to=CN, agreement=agreement)
     corridor.settle()
     _put_back(node, copy)
     node.deliver()
@@ -256,7 +256,7 @@ def test_what_was_released_in_the_gap_of_a_restore_is_in_the_ledger_again(corrid
 
     with node:
         assert ReleasedCell.objects.count() == 2
-    total = share(node, Table(places=("PK",), values=(22,)), to=CN, agreement=agreement)
+    total = share(node, Table(rows=("PK",), values=(22,)), to=CN, agreement=agreement)
     assert (total.status, total.reason) == ("refused", "ledger_waits")
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import tempfile
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -185,6 +186,15 @@ def body_key(folder: Path, name: str) -> bytes:
 def has_body_key(folder: Path, name: str) -> bool:
     """Return whether the key of the sealed body called `name` is still there."""
     return (folder / KEYS / BODY_KEYS / f"{name}.json").exists()
+
+
+def body_key_made_at(folder: Path, name: str) -> datetime | None:
+    """Return when the key called `name` was made; None if there is none."""
+    try:
+        made = (folder / KEYS / BODY_KEYS / f"{name}.json").stat().st_mtime
+    except OSError:
+        return None
+    return datetime.fromtimestamp(made, UTC)
 
 
 def destroy_body_key(folder: Path, name: str) -> None:

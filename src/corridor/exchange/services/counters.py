@@ -17,7 +17,7 @@ from corridor.accounts.transactions import note, write
 from corridor.exchange import keystore
 from corridor.exchange.messages import Message
 from corridor.exchange.models import Agreement as AgreementRow
-from corridor.exchange.models import Crossing, ExportCounter, ExportedPerson
+from corridor.exchange.models import Crossing, ExportCounter, ExportedPerson, Node
 from corridor.exchange.rules import counters as rules
 from corridor.exchange.rules.agreement import Agreement
 from corridor.exchange.rules.counters import CounterKey
@@ -156,9 +156,11 @@ def _lock(
     header: Header,
     message: Message,
 ) -> _Touched:
-    ExportCounter.objects.get_or_create(
+    fresh, is_fresh = ExportCounter.objects.get_or_create(
         rule=rule, year=year, sensitivity=sensitivity, direction=direction, defaults={"limit": limit}
     )
+    if is_fresh and _was_lost(fresh):
+        ExportCounter.objects.filter(pk=fresh.pk).update(is_closed=True)
     row = ExportCounter.objects.select_for_update().get(
         rule=rule, year=year, sensitivity=sensitivity, direction=direction
     )
@@ -166,6 +168,16 @@ def _lock(
     if key is None:
         return _Touched(row, frozenset(), is_closed=True)
     return _Touched(row, frozenset(_tags(header, message, key=key)), is_closed=row.is_closed)
+
+
+def _was_lost(row: ExportCounter) -> bool:
+    """Return whether a counter that the database does not know was in use before a backup was put back.
+
+    Its key lies outside the database, and outlived it.
+    """
+    node = Node.objects.get()
+    made_at = keystore.body_key_made_at(keystore.home(), _key_name(row)) if node.epoch > 1 else None
+    return made_at is not None and made_at < node.state_since_at
 
 
 def _tags(header: Header, message: Message, *, key: bytes) -> Iterable[bytes]:
