@@ -109,7 +109,9 @@ def make(
         given, quoted, proof = _own_side(peer, kind, subject, now=now) if is_signing else (None, None, ())
         theirs = subject if kind == LogTree.Kind.AGREEMENT else node.node_id
         origin = note.log_origin(peer, kind=kind, subject=theirs, epoch=partner.epoch)
-        held = PeerCheckpoint.objects.filter(origin=origin, is_proved=True).order_by("size").last()
+        # Who asks whether it is behind is shown the largest that it signed, joined to the others or not.
+        rows = PeerCheckpoint.objects.filter(origin=origin, **({"is_proved": True} if is_signing else {}))
+        held = rows.order_by("size").last()
         if given is None and held is None:
             continue
         statement = control.make_checkpoint_statement(
