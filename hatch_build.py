@@ -22,6 +22,6 @@ def compile_catalogues(root: Path) -> int:
 class CustomBuildHook(BuildHookInterface):
     """Hatchling calls this for a wheel and for an editable install alike."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile every catalogue of the source tree."""
         compile_catalogues(Path(self.root) / "src")

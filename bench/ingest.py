@@ -83,7 +83,9 @@ def _measure(way: str, file: Path) -> dict[str, float]:
         environment = {**os.environ, "CORRIDOR_HOME": home, "DJANGO_SETTINGS_MODULE": "corridor.server.settings"}
         environment.pop("DATABASE_URL", None)
         command = [sys.executable, "-m", "bench.ingest", "--way", way, str(file), home]
-        done = subprocess.run(command, cwd=Path(__file__).parents[1], env=environment, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=Path(__file__).parents[1], env=environment, check=True, capture_output=True, text=True
+        )
     return {name: float(value) for name, value in json.loads(done.stdout.splitlines()[-1]).items()}
 
 

@@ -14,9 +14,10 @@ from django.conf import settings
 
 from corridor.accounts import tokens
 from corridor.base.clock import utcnow
-from corridor.exchange import certificates, delivery, keystore
+from corridor.exchange import delivery, keystore
 from corridor.exchange.commands.nodes import node as command
 from corridor.exchange.models import Partner
+from corridor.exchange.rules import certificates
 from corridor.exchange.rules.keys import SigningKey
 from tests.exchange.nodes import Corridor, Node
 from tests.exchange.test_delivery import _free_ports, _node, served

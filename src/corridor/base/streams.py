@@ -10,8 +10,8 @@ __all__ = ["stream"]
 def stream(seed: int, *names: str) -> np.random.Generator:
     """Return the random generator called `names` under `seed`.
 
-    Equal arguments give equal numbers on every platform; other names or another seed give an independent stream, so that
-    a part which draws more numbers never shifts those of another part.
+    Equal arguments give equal numbers on every platform; other names or another seed give an independent stream, so
+    that a part which draws more numbers never shifts those of another part.
 
     Parameters
     ----------

@@ -33,7 +33,8 @@ def home(request: HttpRequest) -> HttpResponse:
     permissions = permissions_of(person)
     groups, links = navigation.groups(permissions), navigation.personal(permissions)
     boards = [group.url for group in groups if group.name == "surveillance"]
-    return redirect((boards or [link.url for link in (*links, *groups)])[0])
+    others = [*(link.url for link in links), *(group.url for group in groups)]
+    return redirect((boards + others)[0])
 
 
 @public

@@ -11,8 +11,9 @@ from corridor.accounts.actors import System
 from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import InputFault
-from corridor.exchange import certificates, keystore
+from corridor.exchange import keystore
 from corridor.exchange.commands.peers import said, say
+from corridor.exchange.rules import certificates
 from corridor.exchange.services import backups, partners, restore, rotation
 
 
