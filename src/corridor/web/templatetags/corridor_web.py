@@ -1,9 +1,7 @@
 """The template tags that every page uses: ``{% load corridor_web %}``."""
 
-from collections.abc import Callable, Iterable
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime
 
 from django import template
 from django.http import QueryDict
@@ -11,94 +9,33 @@ from django.template.context import Context
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.utils.translation import ngettext as _n
 
 from corridor.base.clock import utcnow
-from corridor.web import formats, shell
+from corridor.web import cells, formats, shell
 from corridor.web.charts import ChartFrame, picture_url
-from corridor.web.names import place_name
-from corridor.web.tables import Cell, Column, Table, as_cell
+from corridor.web.tables import Column, Table
 
 register = template.Library()
 
-
-def language() -> str:
-    """Return the language of the page being written."""
-    return get_language() or "en"
+register.simple_tag(cells.badge)
+register.simple_tag(cells.bdi)
+register.simple_tag(cells.country)
+register.simple_tag(cells.day)
+register.simple_tag(cells.hash_tag, name="hash")
+register.simple_tag(cells.missing)
+register.simple_tag(cells.moment)
+register.simple_tag(cells.number)
+register.simple_tag(cells.percent)
+register.simple_tag(cells.week)
+register.simple_tag(cells.withheld)
 
 
 @register.simple_tag(name="shell", takes_context=True)
 def shell_tag(context: Context) -> shell.Shell:
     """Give the base template what the header and the strip show to this person."""
     return shell.for_request(getattr(context, "request", None) or context.get("request"))
-
-
-@register.simple_tag
-def number(value: float | Decimal | None, decimals: int | None = None) -> str:
-    """Write a number in the page's language; a missing one as a dash that is read as “no data”."""
-    if value is None:
-        return missing()
-    text = formats.number_text(value, language=language(), decimals=decimals)
-    return format_html('<bdi class="number">{}</bdi>', text)
-
-
-@register.simple_tag
-def percent(share: float | None, decimals: int = 0) -> str:
-    """Write a share between 0 and 1 as a percentage."""
-    if share is None:
-        return missing()
-    return format_html(
-        '<bdi class="number">{}</bdi>', formats.percent_text(share, language=language(), decimals=decimals)
-    )
-
-
-@register.simple_tag
-def missing() -> SafeString:
-    """Write that there is no data, for the eye and for the ear."""
-    return format_html(
-        '<span class="state state-missing"><span aria-hidden="true">–</span><span class="hidden-text">{}</span></span>',
-        gettext("no data"),
-    )
-
-
-@register.simple_tag
-def withheld(below: int | None = None, rule: str = "") -> SafeString:
-    """Write a withheld figure as withheld, with the name of the rule, never as zero or as missing."""
-    text = f"<\u00a0{formats.number_text(below, language=language())}" if below else gettext("withheld")
-    name = rule or gettext("withheld by agreement")
-    return format_html(
-        '<span class="state state-withheld" title="{0}"><bdi>{1}</bdi><span class="hidden-text"> ({0})</span></span>',
-        name,
-        text,
-    )
-
-
-@register.simple_tag
-def country(code: str) -> SafeString:
-    """Write the name of a country or a place, by code, in the page's language; an unknown code stands as it is."""
-    return bdi(place_name(code, language=language()))
-
-
-@register.simple_tag
-def bdi(text: object) -> SafeString:
-    """Isolate text that came from elsewhere, so that its direction cannot disturb the page."""
-    return format_html('<bdi dir="auto">{}</bdi>', text)
-
-
-@register.simple_tag(name="hash")
-def hash_tag(value: str, length: int = 4) -> SafeString:
-    """Write a hash or an id in short, with the whole of it on focus, on hover and when copied."""
-    return SafeString(
-        render_to_string(
-            "web/components/hash.html", {"value": value, "length": length, "short": short_hash(value, length)}
-        )
-    )
-
-
-def short_hash(value: str, length: int = 4) -> str:
-    """Return the first and the last `length` characters of a long value."""
-    return value if len(value) <= 2 * length + 3 else f"{value[:length]}…{value[-length:]}"
 
 
 @register.simple_tag
@@ -109,7 +46,7 @@ def since(moment: datetime | None, now: datetime | None = None) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         moment.isoformat(),
-        formats.moment_text(moment, language=language()),
+        formats.moment_text(moment, language=cells.language()),
         since_text(moment, now=now or utcnow()),
     )
 
@@ -125,61 +62,6 @@ def since_text(moment: datetime, *, now: datetime) -> str:
     if days < 1:
         return _n("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
     return _n("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
-
-
-@register.simple_tag
-def week(value: object) -> SafeString:
-    """Write an epidemiological week (“2026-W46”), left to right in every language."""
-    return format_html('<bdi dir="ltr" class="week">{}</bdi>', value)
-
-
-@register.simple_tag
-def day(value: date | None) -> SafeString:
-    """Write a date in words, such as “9 November 2026”."""
-    if value is None:
-        return missing()
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(), formats.day_text(value, language=language()))
-
-
-@register.simple_tag
-def moment(value: datetime | None) -> SafeString:
-    """Write a point in time in words, with its zone."""
-    if value is None:
-        return missing()
-    return format_html(
-        '<time datetime="{}"><bdi>{}</bdi></time>', value.isoformat(), formats.moment_text(value, language=language())
-    )
-
-
-@register.simple_tag
-def badge(text: object, tone: str = "plain") -> SafeString:
-    """Write a badge: ``plain``, ``accent`` (yours to do), ``alarm`` (signals alone), ``solid`` (must not be missed)."""
-    return SafeString(render_to_string("web/components/badge.html", {"text": text, "tone": tone}))
-
-
-@register.simple_tag
-def cell(column: Column, value: object) -> SafeString:
-    """Write one cell of a table with its state."""
-    return SafeString(render_to_string("web/components/cell.html", {"column": column, "cell": as_cell(value)}))
-
-
-@register.simple_tag
-def value_text(column: Column, content: Cell) -> str:
-    """Write the value of a cell as its column asks."""
-    value: Any = content.value
-    writers: dict[str, Callable[[], str]] = {
-        "number": lambda: number(value),
-        "percent": lambda: percent(value),
-        "day": lambda: day(_as_date(value)),
-        "moment": lambda: moment(_as_moment(value)),
-        "week": lambda: week(value),
-        "country": lambda: country(str(value)),
-        "hash": lambda: hash_tag(str(value)),
-        "badge": lambda: badge(value, content.tone),
-    }
-    if column.kind in writers:
-        return writers[column.kind]()
-    return bdi(value) if column.foreign else format_html("{}", value)
 
 
 @register.simple_block_tag(takes_context=True)
@@ -226,6 +108,12 @@ def table(context: Context, content: Table, page: object = None, in_place: objec
     return SafeString(render_to_string("web/components/table.html", parts, request))
 
 
+@register.simple_tag
+def table_rows(content: Table, in_place: object = False) -> SafeString:
+    """Write the rows of a table, for the component that writes its heading."""
+    return cells.rows_html(content, in_place=bool(in_place))
+
+
 @register.simple_tag(takes_context=True)
 def chart(context: Context, frame: ChartFrame) -> SafeString:
     """Write a chart frame made by ``web.charts.frame`` or ``web.maps.frame``."""
@@ -237,14 +125,6 @@ def chart(context: Context, frame: ChartFrame) -> SafeString:
 def chart_url(frame: ChartFrame, theme: str, width: str, form: str = "svg") -> str:
     """Return the address of a picture of a chart."""
     return picture_url(frame.digest, theme=theme, width=width, form=form)
-
-
-@register.filter
-def sort_value(content: Cell) -> str:
-    """Return what the browser sorts a cell by; empty where no order is known."""
-    if content.value is None or content.state in {"withheld", "missing"}:
-        return ""
-    return content.value.isoformat() if isinstance(content.value, date) else str(content.value)
 
 
 @register.simple_tag(takes_context=True)
@@ -302,13 +182,3 @@ def _sort_url(content: Table, column: Column, request: object) -> str:
     changed[content.sort_parameter] = wanted
     changed.pop("page", None)
     return f"?{changed.urlencode()}"
-
-
-def _as_date(value: object) -> date | None:
-    if isinstance(value, datetime):
-        return value.date()
-    return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
-
-
-def _as_moment(value: object) -> datetime | None:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

@@ -136,10 +136,10 @@ class PartnerCount(models.Model):
                 fields=[
                     "disease",
                     "period_type",
+                    "start_on",
+                    "place",
                     "from_node",
                     "agreement",
-                    "place",
-                    "start_on",
                     "basis",
                     "case_classes",
                     "stratum",

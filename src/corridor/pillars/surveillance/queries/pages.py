@@ -167,7 +167,10 @@ def partner_rises(*, actor: Actor, signals: Sequence[SignalView]) -> dict[int, l
     if not signals:
         return {}
     wanted = {(each.disease, each.start_on) for each in signals}
-    rises = _rises(Q(disease__in={code for code, _ in wanted}, start_on__in={start for _, start in wanted}))
+    rises = _rises(
+        Q(disease__in={code for code, _ in wanted}, start_on__in={start for _, start in wanted}),
+        periods={each.period_type for each in signals},
+    )
     found: dict[int, list[PartnerRise]] = {}
     for signal in signals:
         fitting = [
@@ -181,11 +184,13 @@ def partner_rises(*, actor: Actor, signals: Sequence[SignalView]) -> dict[int, l
     return found
 
 
-def _rises(condition: Q) -> list[PartnerRise]:
+def _rises(condition: Q, *, periods: set[str]) -> list[PartnerRise]:
     """Return alerts that stand and figures above their sent limit, one for each partner and place."""
     found: dict[tuple[str, str, str, date], PartnerRise] = {}
-    figures = PartnerCount.objects.filter(condition, is_current=True, stratum="", value__gt=F("limit")).order_by("id")
-    for row in figures:
+    figures = PartnerCount.objects.filter(
+        condition, period_type__in=periods, is_current=True, stratum="", value__gt=F("limit")
+    )
+    for row in figures.order_by("id"):
         found[row.from_node, row.place, row.disease, row.start_on] = PartnerRise(
             from_node=row.from_node,
             place=row.place,
