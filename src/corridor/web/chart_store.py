@@ -72,9 +72,9 @@ def keep(record: ChartRecord) -> str:
     data = record.as_bytes()
     digest = hashlib.sha256(b"health-corridor.chart/1\0" + data).hexdigest()[:40]
     path = folder() / f"{digest}.chart"
-    if path.exists():
-        path.touch()
-    else:
+    try:
+        os.utime(path)
+    except FileNotFoundError:
         _write(path, data)
     return digest
 
