@@ -5,6 +5,7 @@ Run as a process of its own by the tests, never imported by the project: product
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 import sys
@@ -120,8 +121,11 @@ def message_types() -> None:
 
 @guard
 def parties() -> None:
-    """Let envelopes pass to who is no party of the agreement."""
+    """Let envelopes pass to who is no party of the agreement, and no partner at all."""
+    from corridor.exchange.services import outbox
+
     _drop_checks("_parties")
+    outbox._partner_ruling = lambda to, gate, header: None
 
 
 @guard
@@ -131,10 +135,21 @@ def dormancy() -> None:
     from corridor.exchange.rules import gate
     from corridor.exchange.rules.agreement import State
 
-    class Awake:
-        life = type("Life", (), {"state": lambda self, now: State.IN_FORCE})()
+    real = agreements.replay_of
 
-    agreements.replay_of = lambda row: Awake()
+    def awake(row: Any) -> Any:
+        replay = real(row)
+        asleep = type(replay.life)
+
+        def state(self: Any, now: Any) -> State:
+            found = asleep.state(self, now)
+            return State.IN_FORCE if found is State.DORMANT else found
+
+        life = copy.copy(replay.life)
+        object.__setattr__(life, "__class__", type("Awake", (asleep,), {"state": state}))
+        return dataclasses.replace(replay, life=life)
+
+    agreements.replay_of = awake
     gate._CLOSED_BY = {}
 
 
@@ -176,7 +191,7 @@ def exactly_once() -> None:
     """Take every envelope for one that never came before."""
     from corridor.exchange.services import inbox
 
-    inbox._Intake._known = lambda self, items: (list(items), {})
+    inbox._Receiver._known = lambda self, items: (list(items), {})
 
 
 def _drop_checks(*names: str) -> None:
