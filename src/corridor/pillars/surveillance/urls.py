@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from corridor.pillars.surveillance.views import board, counts, ingest, partners, signals
+from corridor.pillars.surveillance.views import board, counts, ingest, limits, partners, signals
 
 app_name = "surveillance"
 urlpatterns = [
@@ -15,7 +15,7 @@ urlpatterns = [
     path("signals/<int:signal_id>/share/", signals.share, name="signal-share"),
     path("signals/<int:signal_id>/withdraw/", signals.withdraw, name="signal-withdraw"),
     path("signals/<int:signal_id>/cases/", signals.signal_cases, name="signal-cases"),
-    path("limits/<str:disease>/<str:place>/", signals.limit, name="limit"),
+    path("limits/<str:disease>/<str:place>/", limits.limit, name="limit"),
     path("ingest/", ingest.ingest, name="ingest"),
     path("ingest/<slug:token>/", ingest.upload, name="upload"),
     path("ingest/<slug:token>/commit/", ingest.commit, name="upload-commit"),

@@ -18,7 +18,7 @@ from corridor.base.clock import utcnow
 from corridor.base.reference import diseases as known_diseases
 from corridor.pillars.surveillance import queries
 from corridor.pillars.surveillance.forms import CountsForm
-from corridor.pillars.surveillance.queries import pages
+from corridor.pillars.surveillance.queries import pages, provenance
 from corridor.pillars.surveillance.rules import period_start
 from corridor.pillars.surveillance.texts import (
     disease_name,
@@ -81,10 +81,12 @@ def count(request: PersonRequest, disease: str, place: str, day: str) -> HttpRes
     asked = request.GET.get("period", "week")
     period = asked if asked in ("day", "week", "month") else "week"
     basis = "onset" if request.GET.get("basis") == "onset" else "report"
-    own = pages.revisions(
+    own = provenance.revisions(
         actor=request.user, disease=disease, place=place, start_on=start_on, period=period, basis=basis
     )
-    theirs = pages.partner_revisions(actor=request.user, disease=disease, place=place, start_on=start_on, period=period)
+    theirs = provenance.partner_revisions(
+        actor=request.user, disease=disease, place=place, start_on=start_on, period=period
+    )
     newest = next(iter([*own, *theirs]), None)
     context = {
         "disease": disease_name(disease),

@@ -21,7 +21,7 @@ from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.forms import ChannelForm
 from corridor.pillars.surveillance.messages import MESSAGES, PeriodCounts
-from corridor.pillars.surveillance.queries import pages
+from corridor.pillars.surveillance.queries import provenance
 from corridor.pillars.surveillance.texts import (
     ALERT_TEXTS,
     SCHEMAS,
@@ -70,7 +70,7 @@ def partners(request: PersonRequest) -> HttpResponse:
 @page(SEE)
 def waiting(request: PersonRequest, envelope: str) -> HttpResponse:
     """Show the figures of an envelope that wait for a yes, beside those that they would replace."""
-    figures = pages.waiting_figures(actor=request.user, envelope=envelope)
+    figures = provenance.waiting_figures(actor=request.user, envelope=envelope)
     if not figures:
         raise Http404
     found = next(
@@ -208,7 +208,7 @@ def _channels(request: PersonRequest) -> list[dict[str, Any]]:
                     "is_counts": message is PeriodCounts,
                     "is_automatic": queries.is_automatic(actor=actor, agreement=channel.agreement, channel=channel.id),
                     "can_be_automatic": message.schema_id() in _AUTOMATIC,
-                    "sent": pages.shared_summary(actor=actor, agreement=channel.agreement, channel=channel.id)
+                    "sent": provenance.shared_summary(actor=actor, agreement=channel.agreement, channel=channel.id)
                     if message is PeriodCounts
                     else [],
                 }
@@ -219,7 +219,7 @@ def _channels(request: PersonRequest) -> list[dict[str, Any]]:
 _AUTOMATIC = {"surveillance.period-counts/1", "surveillance.case-notification/1"}
 
 
-def _waiting_table(figures: list[pages.EnvelopeFigure]) -> Table:
+def _waiting_table(figures: list[provenance.EnvelopeFigure]) -> Table:
     return Table(
         caption=_("Figures that wait"),
         columns=[

@@ -1,4 +1,4 @@
-"""Signals: the list, one signal with the work on it, the line list behind it, and why its limit is what it is."""
+"""Signals: the list, one signal with the work on it, and the line list behind it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,24 @@ from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.roles import may
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
-from corridor.base.reference import diseases as known_diseases
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance import queries, services
 from corridor.pillars.surveillance.forms import MoveForm, NoteForm, ShareForm, SignalFilterForm, WithdrawForm
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal
-from corridor.pillars.surveillance.queries import pages
+from corridor.pillars.surveillance.queries import pages, provenance
 from corridor.pillars.surveillance.queries.signals import OPEN
 from corridor.pillars.surveillance.rules import MOVES
 from corridor.pillars.surveillance.texts import (
-    BASES,
-    METHODS,
     SCHEMAS,
     STATUSES,
     class_text,
     disease_name,
-    method_name,
     named,
     period_text,
     place_text,
 )
 from corridor.pillars.surveillance.views.curves import SHOWN, Point, curve_frame, points_between
+from corridor.pillars.surveillance.views.limits import methods_told, settings_told
 from corridor.pillars.surveillance.views.rows import signal_rows
 from corridor.web.parts import Moment
 from corridor.web.tables import Cell, Column, Table
@@ -204,30 +201,6 @@ def signal_cases(request: PersonRequest, signal_id: int) -> HttpResponse:
     return render(request, "surveillance/cases.html", context)
 
 
-@page(SEE)
-def limit(request: PersonRequest, disease: str, place: str) -> HttpResponse:
-    """Show why the limit of a series is what it is: method, settings and run."""
-    if known_diseases().get(disease) is None:
-        raise Http404
-    period = "day" if request.GET.get("period") == "day" else "week"
-    run = pages.latest_run(actor=request.user, disease=disease, period=period)
-    results = pages.current_results(actor=request.user, run_id=run.id if run else -1, place=place)
-    return render(
-        request,
-        "surveillance/limit.html",
-        {
-            "disease": disease_name(disease),
-            "place": place_text(place),
-            "run": run,
-            "why": _why(results, run.method if run else ""),
-            "settings": _settings(run.settings) if run else [],
-            "basis": named(BASES, run.basis) if run else "",
-            "table": _results_table(results, period),
-            "counts_url": reverse("surveillance:counts") + f"?disease={disease}&place={place}&period={period}",
-        },
-    )
-
-
 def _find(request: PersonRequest, signal_id: int) -> queries.SignalDetail:
     try:
         return queries.signal(signal_id=signal_id, actor=request.user)
@@ -269,7 +242,9 @@ def _signal(
     """Render the page of a signal; a form at fault is shown with what is wrong."""
     signal, actor, now = detail.signal, request.user, utcnow()
     joint = pages.partner_rises(actor=actor, signals=[signal])
-    sent = pages.sent_alerts(actor=actor, event=str(signal.event)) if may(actor, "surveillance.see_crossed") else []
+    sent = (
+        provenance.sent_alerts(actor=actor, event=str(signal.event)) if may(actor, "surveillance.see_crossed") else []
+    )
     channels = queries.channels(actor=actor, schema=Alert.schema_id(), now=now) if may(actor, SHARE) else []
     taking_back = (
         queries.channels(actor=actor, schema=AlertWithdrawal.schema_id(), now=now) if may(actor, SHARE) else []
@@ -282,8 +257,8 @@ def _signal(
         "signal": signal,
         "detail": detail,
         "curve": _curve(request, detail),
-        "why": _why(detail.results.filter(pl.col("start_on") == signal.start_on), signal.method),
-        "settings": _settings(detail.settings),
+        "why": methods_told(detail.results.filter(pl.col("start_on") == signal.start_on), signal.method),
+        "settings": settings_told(detail.settings),
         "limit_url": reverse("surveillance:limit", args=[signal.disease, signal.place])
         + f"?period={signal.period_type}",
         "counts_url": reverse("surveillance:count", args=[signal.disease, signal.place, signal.start_on])
@@ -370,28 +345,6 @@ def _point(row: dict[str, Any], limit: dict[str, Any] | None) -> Point:
     )
 
 
-def _why(results: pl.DataFrame, method: str) -> list[dict[str, str]]:
-    """Return each method that judged these periods, in words, with why a simpler one was taken."""
-    used = results.select("method", "fallback").unique(maintain_order=True).iter_rows() if results.height else []
-    found = [
-        {
-            "name": method_name(name),
-            "text": named(METHODS, name.partition(",")[0]),
-            "fallback": fallback if name != "fixed-value" else "",
-        }
-        for name, fallback in used
-    ]
-    return found or [{"name": method_name(method), "text": named(METHODS, method.partition(",")[0]), "fallback": ""}]
-
-
-def _settings(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the settings of a run as they were given, the names as the documentation has them."""
-    options = settings.get("options", {})
-    found = [("method", str(settings.get("method", ""))), *((str(name), str(value)) for name, value in options.items())]
-    found += [(name, str(settings[name])) for name in ("offset", "fixed_value") if settings.get(name)]
-    return found
-
-
 def _moments(detail: queries.SignalDetail) -> list[Moment]:
     found = []
     for step in detail.steps:
@@ -473,36 +426,3 @@ def _case_table(cases: pl.DataFrame) -> Table:
 
 def _day(value: date | None) -> Cell:
     return Cell(state="missing") if value is None else Cell(value)
-
-
-def _results_table(results: pl.DataFrame, period: str) -> Table:
-    return Table(
-        caption=_("What the run said of each period, newest first"),
-        columns=[
-            Column("period", _("Period")),
-            Column("cases", _("Cases"), kind="number"),
-            Column("expected", _("Expected"), kind="number"),
-            Column("limit", _("Limit"), kind="number"),
-            Column("score", _("Exceedance"), kind="number"),
-            Column("method", _("Method")),
-        ],
-        rows=[
-            [
-                period_text(row["start_on"], period),
-                Cell(
-                    row["observed"], state="alarm" if row["alarm"] else "" if row["observed"] is not None else "missing"
-                ),
-                _rounded(row["expected"]),
-                _rounded(row["upperbound"]),
-                _rounded(row["score"]),
-                method_name(row["method"]),
-            ]
-            for row in results.iter_rows(named=True)
-        ],
-        quiet_caption=True,
-        empty=_("This series has not been judged yet."),
-    )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
