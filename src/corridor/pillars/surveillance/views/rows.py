@@ -1,9 +1,13 @@
-"""Signals as rows of a table, with what partners saw in the same week."""
+"""Signals as rows of a table, with what partners saw in the same week, and the cases behind one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
+
+import polars as pl
+from django.utils.translation import gettext as _
 
 from corridor.pillars.surveillance.queries import SignalView
 from corridor.pillars.surveillance.queries.pages import PartnerRise
@@ -11,13 +15,15 @@ from corridor.pillars.surveillance.texts import (
     SEVERITIES,
     STATUSES,
     TONES,
+    class_text,
     disease_name,
     named,
     period_text,
     place_text,
 )
+from corridor.web.tables import Cell, Column, Table
 
-__all__ = ["signal_rows"]
+__all__ = ["case_table", "signal_rows"]
 
 
 def signal_rows(signals: Sequence[SignalView], joint: Mapping[int, list[PartnerRise]]) -> list[dict[str, Any]]:
@@ -38,3 +44,39 @@ def signal_rows(signals: Sequence[SignalView], joint: Mapping[int, list[PartnerR
         }
         for signal in signals
     ]
+
+
+def case_table(cases: pl.DataFrame) -> Table:
+    """Return the table of the line list behind a signal."""
+    return Table(
+        caption=_("Cases, oldest first"),
+        columns=[
+            Column("case_id", _("Case id"), foreign=True),
+            Column("source", _("Source"), foreign=True),
+            Column("place", _("Place")),
+            Column("onset", _("Onset"), kind="day"),
+            Column("report", _("Report"), kind="day"),
+            Column("age", _("Age"), kind="number"),
+            Column("sex", _("Sex")),
+            Column("classification", _("Case class")),
+        ],
+        rows=[
+            [
+                row["case_id"],
+                row["source"],
+                place_text(row["place"]),
+                _day(row["onset_on"]),
+                _day(row["report_on"]),
+                row["age_years"],
+                class_text(row["sex"]),
+                class_text(row["classification"]),
+            ]
+            for row in cases.iter_rows(named=True)
+        ],
+        quiet_caption=True,
+        empty=_("The figure came as a count; there is no line list behind it."),
+    )
+
+
+def _day(value: date | None) -> Cell:
+    return Cell(state="missing") if value is None else Cell(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -29,7 +29,6 @@ from corridor.pillars.surveillance.rules import MOVES
 from corridor.pillars.surveillance.texts import (
     SCHEMAS,
     STATUSES,
-    class_text,
     disease_name,
     named,
     period_text,
@@ -37,9 +36,9 @@ from corridor.pillars.surveillance.texts import (
 )
 from corridor.pillars.surveillance.views.curves import SHOWN, Point, curve_frame, points_between
 from corridor.pillars.surveillance.views.limits import methods_told, settings_told
-from corridor.pillars.surveillance.views.rows import signal_rows
+from corridor.pillars.surveillance.views.rows import case_table, signal_rows
 from corridor.web.parts import Moment
-from corridor.web.tables import Cell, Column, Table
+from corridor.web.tables import Column, Table
 
 SEE, WORK, SHARE, CASES = (
     "surveillance.see_board",
@@ -195,7 +194,7 @@ def signal_cases(request: PersonRequest, signal_id: int) -> HttpResponse:
     context = _named(detail.signal) | {
         "signal": detail.signal,
         "number": cases.height,
-        "table": _case_table(part),
+        "table": case_table(part),
         "page": shown,
     }
     return render(request, "surveillance/cases.html", context)
@@ -391,38 +390,3 @@ def _parts(request: PersonRequest, signal: queries.SignalView) -> Table:
         ],
         quiet_caption=True,
     )
-
-
-def _case_table(cases: pl.DataFrame) -> Table:
-    return Table(
-        caption=_("Cases, oldest first"),
-        columns=[
-            Column("case_id", _("Case id"), foreign=True),
-            Column("source", _("Source"), foreign=True),
-            Column("place", _("Place")),
-            Column("onset", _("Onset"), kind="day"),
-            Column("report", _("Report"), kind="day"),
-            Column("age", _("Age"), kind="number"),
-            Column("sex", _("Sex")),
-            Column("classification", _("Case class")),
-        ],
-        rows=[
-            [
-                row["case_id"],
-                row["source"],
-                place_text(row["place"]),
-                _day(row["onset_on"]),
-                _day(row["report_on"]),
-                row["age_years"],
-                class_text(row["sex"]),
-                class_text(row["classification"]),
-            ]
-            for row in cases.iter_rows(named=True)
-        ],
-        quiet_caption=True,
-        empty=_("The figure came as a count; there is no line list behind it."),
-    )
-
-
-def _day(value: date | None) -> Cell:
-    return Cell(state="missing") if value is None else Cell(value)
