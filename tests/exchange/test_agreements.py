@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from corridor.accounts.approvals import SamePerson, approve
 from corridor.accounts.roles import NotPermitted
@@ -127,7 +128,7 @@ def test_a_resumption_waits_for_what_came_before_it_and_a_suspension_does_not(co
         )
 
     def apply(signed: bytes) -> State:
-        with china:
+        with china, transaction.atomic():
             return agreements.apply_statement(signed, from_node="pk.nih", now=china.now)
 
     assert apply(second) is State.IN_FORCE
@@ -182,7 +183,8 @@ def _stated(row: Agreement, kind: Kind, *, node: Node) -> Any:
         key=keystore.own_keys().agreement,
         now=node.now,
     )
-    agreements.record_statement(row, statement, now=node.now)
+    with transaction.atomic():
+        agreements.record_statement(row, statement, now=node.now)
     return statement
 
 
@@ -209,7 +211,7 @@ def test_a_statement_signed_by_a_foreign_key_has_no_effect(corridor: Corridor) -
             key=SigningKey.generate(),
             now=china.now,
         )
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Refused) as caught, transaction.atomic():
             agreements.apply_statement(forged.signed, from_node="pk.nih", now=china.now)
     assert caught.value.reason is Reason.BAD_SIGNATURE
     assert states(corridor, agreement) == {State.IN_FORCE}
