@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from corridor.demo import commands
 from corridor.demo.acts import ACTS
+from corridor.demo.cast import NODES
 from corridor.demo.display import Display
+from corridor.demo.stage import ActFailed, NodeDidNotStart, Programs, stage
 
 COMMAND = (sys.executable, "-c", "from corridor.cli.main import main; main()", "demo")
 
@@ -91,10 +95,31 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert "cannot be made" in said
 
 
-def test_a_node_that_does_not_start_points_to_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CORRIDOR_DEBUG", "perhaps")
-    said = refused("--home", str(tmp_path / "demo"))
-    assert "error [" in said
+def test_a_node_that_does_not_start_points_to_its_log(tmp_path: Path) -> None:
+    code = (
+        "import sys; from corridor.cli.main import main; "
+        "sys.exit('no room on this machine') if 'serve' in sys.argv else main()"
+    )
+    folder = tmp_path / "demo"
+    lame = Programs(corridor=(sys.executable, "-c", code))
+    with (
+        pytest.raises(NodeDidNotStart, match="no room on this machine") as caught,
+        stage(folder, NODES[:1], programs=lame),
+    ):
+        pytest.fail("the stage must not open")
+    assert str(folder / "pk.log") in str(caught.value)
+    assert processes_that_name(folder) == []
+
+
+def test_a_failed_act_is_one_line_and_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ActFailed("expected that the sky is green")
+
+    monkeypatch.setattr(commands, "_play", fail)
+    done = CliRunner().invoke(commands.demo, ["--no-serve", "--home", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "error [act-failed]: expected that the sky is green" in done.output
+    assert "Traceback" not in done.output
 
 
 def test_the_moving_line_is_wiped_before_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
