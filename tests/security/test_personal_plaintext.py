@@ -28,7 +28,7 @@ _read: list[str] = []
 class Referral(Message):
     """A letter about one invented person, for tests."""
 
-    schema_name: ClassVar[str] = "test.referral"
+    schema_name: ClassVar[str] = "test.letter"
     data_class: ClassVar[DataClass] = DataClass.PERSONAL
     letter: Annotated[str, field_class(DataClass.PERSONAL)]
 
@@ -100,7 +100,7 @@ def crossed(corridor: Corridor) -> Corridor:
     (figures,) = corridor.source()["channels"]
     personal = {
         "id": "referrals",
-        "message": "test.referral/1",
+        "message": "test.letter/1",
         "data_class": "personal",
         "purpose": "care",
         "disclosure": [],
@@ -133,7 +133,7 @@ def test_a_personal_body_is_read_by_its_receiver_and_found_nowhere(
                     backups.backup(folder / f"{node.id}.tar", home=node.home, actor=System("test"), now=node.now)
     assert _read == [SECRET]
     with crossed["pk.nih"]:
-        assert SealedBody.objects.filter(crossing__schema="test.referral/1").count() == 1
+        assert SealedBody.objects.filter(crossing__schema="test.letter/1").count() == 1
     # The search is no blind one: what travelled open is found by it, in the database and in the backup.
     open_text, secret = _where(OPEN, crossed, folder), _where(SECRET, crossed, folder)
     assert len(open_text) >= 1
