@@ -214,7 +214,6 @@ def refuse(story: Story) -> None:
     weekly = story.agreements["pakistan_china"]
     player = it.player(PAKISTAN)
     start = story.week(1).isoformat()
-    before = {part.country: len(it.player(part).do("crossings")) for part in NODES}
     tries = {
         "counts by age and sex": player.do(
             "try_age_and_sex", agreement=weekly, to=CHINA.id, place=PAKISTAN.rising_place, start_on=start
@@ -227,10 +226,12 @@ def refuse(story: Story) -> None:
     for what, tried in tries.items():
         check(tried["status"] == "refused", f"{what} is refused, came {tried['status']}")
         story.say(f"refused: {what} ({tried['reason']})")
-    refused = [row for row in player.do("crossings") if row["status"] == "refused"]
-    check(len(refused) >= len(tries), "each refusal is on record")
+    envelopes = {tried["envelope"] for tried in tries.values()}
+    refused = {row["envelope_id"] for row in player.do("crossings") if row["status"] == "refused"}
+    check(envelopes <= refused, "each refusal is on record")
     for part in (CHINA, RUSSIA):
-        check(len(it.player(part).do("crossings")) == before[part.country], f"nothing of it reached {part.id}")
+        arrived = {row["envelope_id"] for row in it.player(part).do("crossings")}
+        check(not envelopes & arrived, f"nothing of it reached {part.id}")
 
 
 def open_the_annex(story: Story) -> None:
