@@ -30,9 +30,9 @@ def none() -> None:
 def fingerprint() -> None:
     """Pin whatever card comes, whichever fingerprint was read out."""
     from corridor.exchange.rules import card as cards
-    from corridor.exchange.services import partners
+    from corridor.exchange.services.partners import pinning
 
-    partners._fit = lambda document, fingerprint: cards.read_chain(document.strip())
+    pinning._fit = lambda document, fingerprint: cards.read_chain(document.strip())
 
 
 @guard

@@ -35,7 +35,7 @@ from corridor.exchange.rules.agreement import draft
 from corridor.exchange.rules.card import fingerprint
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.keys import SigningKey
-from corridor.exchange.services import agreement_acts, partners
+from corridor.exchange.services import agreement_acts, founding, partners
 from corridor.server import env
 
 START = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -193,7 +193,7 @@ class Node:
         with self:
             for name, roles in (("first", ("officer",)), ("second", ("officer",)), ("eye", ("auditor",))):
                 add_person(name, roles=roles, actor=System("test"), now=self.now - timedelta(days=30))
-            _, self.recovery = partners.found_node(
+            _, self.recovery = founding.found_node(
                 node_id=self.id,
                 legal_entity=f"Institute {self.id}",
                 names={"en": f"Institute {self.id}"},

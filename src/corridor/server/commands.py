@@ -15,7 +15,7 @@ from django.db import connection
 from corridor.accounts.actors import System
 from corridor.accounts.services import add_person, check_name, one_time_password
 from corridor.base.clock import utcnow
-from corridor.exchange.services.founding import found_node
+from corridor.exchange.services.founding import found_from_settings
 from corridor.server import env, homes
 from corridor.server.supervisor import Child, Supervisor, check_port, child_command
 
@@ -86,7 +86,7 @@ def _begin(home: Path, *, administrator: str, language: str) -> tuple[str, str]:
         password=password,
         language=language,
     )
-    return password, found_node(home, actor=System("init"), now=now)
+    return password, found_from_settings(home, actor=System("init"), now=now)
 
 
 @node.command("serve")

@@ -1,0 +1,96 @@
+"""Cards that succeed a pinned one, and the address on them, which two persons put in use."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from corridor.accounts.actors import Actor, actor_name
+from corridor.accounts.approvals import Outcome, ask, register_approval
+from corridor.accounts.transactions import note, write
+from corridor.exchange.messages import CardAnnouncement
+from corridor.exchange.models import CardVersion, LogTree, Partner
+from corridor.exchange.rules import card as cards
+from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.services import log
+from corridor.exchange.services.partners.chains import chain, current_card
+from corridor.exchange.services.partners.pinning import CardUnfit
+from corridor.exchange.services.partners.standing import lock_partner
+
+CHANGE_URL = "exchange.change-partner-url"
+
+
+def accept_card(announced: CardAnnouncement, *, from_node: str, now: datetime) -> None:
+    """Take a partner's new card, if it succeeds the one that is pinned; another address waits for two persons.
+
+    Raises
+    ------
+    BrokenChain, BadSignature, Malformed
+        As `card.read_rotation`.
+    """
+    partner = lock_partner(from_node)
+    document = unb64(announced.card)
+    known = chain(from_node)
+    if document in {card.signed for card in known}:
+        return
+    card = cards.read_rotation(document, known[-1])
+    changed_url = card.url != partner.url
+    CardVersion.objects.create(
+        node_id=from_node, serial=card.serial, signed=card.signed, is_pending=changed_url, recorded_at=now
+    )
+    partner.name = card.legal_entity
+    partner.save(update_fields=["name"])
+    log.append(
+        log.lock_tree(LogTree.Kind.PARTNER, subject=from_node, now=now),
+        [log.record("card", now=now, node=from_node, card=card.hash, serial=card.serial, url_waits=changed_url)],
+    )
+
+
+def ask_to_change_url(node_id: str, *, actor: Actor, now: datetime) -> Outcome:
+    """Ask that the address on a partner's latest card be used; a second person allows it.
+
+    Raises
+    ------
+    CardUnfit
+        If the card names the address that is in use.
+    """
+    card, partner = current_card(node_id), Partner.objects.filter(node_id=node_id).first()
+    if partner is None or card.url == partner.url:
+        raise CardUnfit(f"the latest card of {node_id} names no other address than the one in use")
+    return ask(CHANGE_URL, {"node_id": node_id, "url": card.url}, actor=actor, now=now)
+
+
+@write("exchange.change_partner_url", subject="node_id")
+def change_url(*, node_id: str, url: str, actor: Actor, first: Actor, now: datetime) -> None:
+    """Use the address on a partner's latest card from now on.
+
+    Raises
+    ------
+    CardUnfit
+        If the latest card names another address by now.
+    """
+    partner = lock_partner(node_id)
+    if current_card(node_id).url != url:
+        raise CardUnfit(f"the latest card of {node_id} names another address by now; ask again")
+    note(first=actor_name(first), second=actor_name(actor))
+    partner.url = url
+    partner.save(update_fields=["url"])
+    CardVersion.objects.filter(node_id=node_id).update(is_pending=False)
+    log.append(
+        log.lock_tree(LogTree.Kind.PARTNER, subject=node_id, now=now),
+        [log.record("partner_url", now=now, node=node_id, url=url)],
+    )
+
+
+def register_change_of_url() -> None:
+    """Announce the step that two persons decide."""
+    register_approval(CHANGE_URL, permission="exchange.pin_partner", execute=change_url, describe=_describe_url)
+
+
+def _describe_url(arguments: dict[str, Any]) -> str:
+    return _("Reach %(node)s at the address %(url)s from now on") % {
+        "node": arguments["node_id"],
+        "url": arguments["url"],
+    }
