@@ -225,7 +225,7 @@ def test_a_late_beginning_of_one_series_leaves_the_others_alone():
     alarms = science.detect(late)
 
     assert alarms.fallback == {1: "ears-c1"}
-    assert "59 epochs of history" in alarms.notes[1]
+    assert "59 epochs of history" in str(alarms.notes[1])
     np.testing.assert_array_equal(alarms.upperbound[:, [0, 2]], whole.upperbound[:, [0, 2]])
     assert alarms.upperbound[0, 1] == science.ears(counts[:, 1]).upperbound[0, 0]
 

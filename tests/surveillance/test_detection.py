@@ -89,7 +89,7 @@ def test_a_short_series_falls_back_to_a_named_method(ingest: Ingest, epidemiolog
     row = DetectionResult.objects.get(place="PK-PB", start_on=LAST)
 
     assert row.method == "ears-c1"
-    assert "29 epochs of history" in row.fallback
+    assert row.fallback.startswith("history=29 of=")
     assert DetectionRun.objects.get().fallbacks == 2
 
 

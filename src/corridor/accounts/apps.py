@@ -3,7 +3,8 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from corridor.accounts.roles import ACT, Role, grant, register_role
+from corridor.accounts import texts
+from corridor.accounts.roles import ACT, Role, grant, register_role, roles
 
 PAGES = (
     (_("Approvals"), "accounts:approvals", "accounts.see_approvals"),
@@ -37,3 +38,8 @@ class AccountsConfig(AppConfig):
         grant("officer", "accounts.see_approvals", "accounts.approve")
         grant("steward", "accounts.see_approvals", "accounts.approve")
         grant("auditor", "accounts.see_approvals")
+        texts.announce(texts.ACTION, texts.ACTIONS)
+        texts.announce(texts.DETAIL, texts.DETAILS)
+        texts.announce_faults(texts.FAULTS)
+        for detail in ("roles", "given", "taken"):
+            texts.announce(detail, {role.name: role.label for role in roles()})

@@ -215,7 +215,7 @@ def _summary(table: "Counts", alarms: "Alarms", out: str) -> dict[str, Any]:
         "not_judged": int((~alarms.judged).sum()),
         "alarms": int(alarms.alarm.sum()),
         "simpler": [
-            {"region": table.regions[series], "method": simpler.get(series, alarms.method), "note": note}
+            {"region": table.regions[series], "method": simpler.get(series, alarms.method), "note": str(note)}
             for series, note in sorted(alarms.notes.items())
         ],
         "out": out,

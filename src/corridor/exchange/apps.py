@@ -42,9 +42,11 @@ class ExchangeConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce what other apps ask for by name."""
+        from corridor.accounts import texts as codes
         from corridor.accounts.roles import grant
         from corridor.accounts.transactions import on_audit
         from corridor.exchange import handlers, tasks
+        from corridor.exchange.queries import texts
         from corridor.exchange.services import agreement_acts, disputes, log, partners, restore
         from corridor.jobs.registry import every
 
@@ -57,3 +59,9 @@ class ExchangeConfig(AppConfig):
         agreement_acts.register_approvals()
         on_audit(log.append_audit)
         every(timedelta(hours=1), kind=tasks.HOURLY)
+        codes.announce(codes.ACTION, texts.ACTIONS)
+        codes.announce(codes.DETAIL, texts.DETAILS)
+        codes.announce(codes.APPROVAL, texts.APPROVALS)
+        codes.announce(codes.WORK, texts.WORK)
+        codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)
+        codes.announce("stated", texts.STATEMENTS)

@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from corridor.accounts import texts
 from corridor.accounts.roles import grant
 
 PAGES = ((_("Background work"), "jobs:jobs", "jobs.see_jobs"),)
@@ -21,3 +22,4 @@ class JobsConfig(AppConfig):
         grant("administrator", "jobs.see_jobs", "jobs.retry")
         grant("epidemiologist", "jobs.see_jobs")
         grant("auditor", "jobs.see_jobs")
+        texts.announce(texts.ACTION, {"jobs.retry": _("Try failed work again")})

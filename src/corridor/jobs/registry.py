@@ -121,6 +121,11 @@ def task_of(kind: str) -> Task:
         raise UnknownTask(f"no app announced the task {kind!r}") from None
 
 
+def tasks() -> Mapping[str, Task]:
+    """Return every announced task by its kind."""
+    return dict(_tasks)
+
+
 def every(interval: timedelta, *, kind: str, name: str = "", arguments: Mapping[str, Any] | None = None) -> None:
     """Declare that a job of `kind` is enqueued each `interval`; `name` tells several of one kind apart."""
     recurrence = Recurrence(name=name or kind, kind=kind, every=interval, arguments=dict(arguments or {}))

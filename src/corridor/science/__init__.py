@@ -8,6 +8,7 @@ _HOMES = {
     "BadCounts": "series",
     "BadDates": "series",
     "BadOption": "series",
+    "Shortfall": "alarms",
     "TooFewWeeks": "series",
     "UnknownMethod": "series",
     "detect": "detection",

@@ -5,7 +5,53 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Alarms"]
+__all__ = ["Alarms", "Shortfall"]
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """Why the asked method did not judge a series throughout, and what did instead.
+
+    Attributes
+    ----------
+    history : int or None, epochs
+        From the first count to the last judged epoch; None where no count was observed.
+    simpler : tuple of (str, int)
+        Each simpler method, and how many epochs it judged.
+    missing : int, epochs
+        Without a count.
+    helpless : int, epochs
+        With a count, and too little history for any method.
+    epochs : int
+        How many were to be judged.
+    """
+
+    history: int | None
+    simpler: tuple[tuple[str, int], ...] = ()
+    missing: int = 0
+    helpless: int = 0
+    epochs: int = 0
+
+    @property
+    def code(self) -> str:
+        """Return the same in few signs, to be kept: ``history=29 of=4 ears-c1=3 helpless=1``."""
+        if self.history is None:
+            return "of=0"
+        facts = [("history", self.history), ("of", self.epochs), *self.simpler]
+        facts += [(name, number) for name, number in (("missing", self.missing), ("helpless", self.helpless)) if number]
+        return " ".join(f"{name}={number}" for name, number in facts)
+
+    def __str__(self) -> str:
+        """Return the same in words."""
+        if self.history is None:
+            return "no count was observed"
+        facts = [f"{self.history} epochs of history before the last one judged"]
+        facts += [f"{name} judged {number} of {self.epochs}" for name, number in self.simpler]
+        if self.missing:
+            facts.append(f"{self.missing} of {self.epochs} without a count")
+        if self.helpless:
+            facts.append(f"{self.helpless} of {self.epochs} without enough history for any method")
+        return "; ".join(facts)
 
 
 @dataclass(frozen=True)
@@ -36,8 +82,8 @@ class Alarms:
         Names of the methods at work: none (empty), `method`, then the simpler ones.
     used : array of int
         Which of `methods` judged each count.
-    notes : dict of str by series index
-        In words, why a simpler method judged this series.
+    notes : dict of Shortfall by series index
+        Why a simpler method judged this series.
     """
 
     method: str
@@ -52,7 +98,7 @@ class Alarms:
     phi: NDArray[np.float64]
     used: NDArray[np.uint8]
     methods: tuple[str, ...]
-    notes: dict[int, str] = field(default_factory=dict)
+    notes: dict[int, Shortfall] = field(default_factory=dict)
 
     @property
     def fallback(self) -> dict[int, str]:

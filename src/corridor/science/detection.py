@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from corridor.science.alarms import Alarms
+from corridor.science.alarms import Alarms, Shortfall
 from corridor.science.baselines import earliest_row
 from corridor.science.ears_methods import ears
 from corridor.science.farrington_methods import farrington, farrington_flexible
@@ -245,28 +245,24 @@ def _enough_cases(task: _Task, rows: NDArray[np.int64], columns: NDArray[np.int6
     return np.array(recent) >= float(task.options["min_cases"])
 
 
-def _notes(result: Alarms, task: _Task, observed: NDArray[np.bool_], begins: NDArray[np.int64]) -> dict[int, str]:
-    """Say in words what judged each series that the asked method did not judge throughout."""
-    notes: dict[int, str] = {}
+def _notes(result: Alarms, task: _Task, observed: NDArray[np.bool_], begins: NDArray[np.int64]) -> dict[int, Shortfall]:
+    """Say what judged each series that the asked method did not judge throughout."""
+    notes: dict[int, Shortfall] = {}
     for series in np.flatnonzero((result.used != 1).any(axis=0)).tolist():
         begin = int(begins[series])
         if begin >= task.table.shape[0]:
-            notes[series] = "no count was observed"
+            notes[series] = Shortfall(history=None)
             continue
         used = result.used[:, series]
-        facts = [f"{max(0, int(task.epochs.max()) - begin)} epochs of history before the last one judged"]
-        facts += [
-            f"{name} judged {int((used == number).sum())} of {used.size}"
-            for number, name in enumerate(result.methods)
-            if number > 1 and (used == number).any()
-        ]
+        judged = ((name, int((used == number).sum())) for number, name in enumerate(result.methods) if number > 1)
         missing = int((~observed[:, series]).sum())
-        if missing:
-            facts.append(f"{missing} of {used.size} without a count")
-        helpless = int((used == 0).sum()) - missing
-        if helpless > 0:
-            facts.append(f"{helpless} of {used.size} without enough history for any method")
-        notes[series] = "; ".join(facts)
+        notes[series] = Shortfall(
+            history=max(0, int(task.epochs.max()) - begin),
+            simpler=tuple((name, times) for name, times in judged if times),
+            missing=missing,
+            helpless=max(0, int((used == 0).sum()) - missing),
+            epochs=used.size,
+        )
     return notes
 
 
@@ -276,7 +272,7 @@ def join_series(parts: list[Alarms]) -> Alarms:
         return parts[0]
     names = list(dict.fromkeys(name for part in parts for name in part.methods))
     used = []
-    notes: dict[int, str] = {}
+    notes: dict[int, Shortfall] = {}
     begin = 0
     for part in parts:
         numbers = np.array([names.index(name) for name in part.methods], np.uint8)

@@ -3,6 +3,11 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from corridor.accounts import texts
+
+WORK = {"web.render_chart": _("Draw a chart"), "web.sweep_charts": _("Clear away old charts")}
 
 
 class WebConfig(AppConfig):
@@ -14,3 +19,5 @@ class WebConfig(AppConfig):
     def ready(self) -> None:
         """Announce the work that this app does in the background."""
         import_module("corridor.web.tasks")
+        texts.announce(texts.ACTION, {"web.choose_language": _("Choose the language of the pages")})
+        texts.announce(texts.WORK, WORK)

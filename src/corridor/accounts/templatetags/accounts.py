@@ -9,6 +9,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from corridor.accounts import texts
+
 register = template.Library()
 
 HASH = re.compile(r"[0-9a-f]{40,}")
@@ -45,7 +47,5 @@ def is_hash(value: object) -> bool:
     return HASH.fullmatch(str(value)) is not None
 
 
-@register.filter
-def listed(value: object) -> str:
-    """Return a value of the audit trail as text, the entries of a list with commas."""
-    return ", ".join(str(each) for each in value) if isinstance(value, list | tuple) else str(value)
+register.simple_tag(texts.code_text)
+register.simple_tag(texts.value_text)

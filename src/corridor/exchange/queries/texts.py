@@ -177,6 +177,143 @@ MEMBERS: Mapping[str, Promise] = {
     "witnesses": _("Witnesses"),
 }
 
+# What the audit trail records, as the page of the trail calls it.
+ACTIONS: Mapping[str, Promise] = {
+    "exchange.found_node": _("Found the node"),
+    "exchange.pin_partner": _("Pin a partner"),
+    "exchange.change_partner_url": _("Change a partner’s address"),
+    "exchange.pause_partner": _("Pause exchange with a partner"),
+    "exchange.resume_partner": _("Resume exchange with a partner"),
+    "exchange.draft_agreement": _("Draft an agreement"),
+    "exchange.propose_agreement": _("Propose an agreement"),
+    "exchange.sign_agreement": _("Sign an agreement"),
+    "exchange.activate_agreement": _("Open an emergency annex"),
+    "exchange.suspend_agreement": _("Suspend an agreement"),
+    "exchange.resume_agreement": _("Lift the suspension of an agreement"),
+    "exchange.terminate_agreement": _("Terminate an agreement"),
+    "exchange.discard_draft": _("Discard a draft"),
+    "exchange.claim": _("Take envelopes for a round of delivery"),
+    "exchange.greet": _("Greet a partner"),
+    "exchange.deliver": _("Deliver envelopes"),
+    "exchange.conclude": _("Conclude a round of delivery"),
+    "exchange.delivery_failed": _("Note a failed delivery"),
+    "exchange.settle": _("Record receipts"),
+    "exchange.release_claim": _("Put envelopes back into the queue"),
+    "exchange.retry": _("Send a refused envelope again"),
+    "exchange.give_up": _("Give up envelopes that waited too long"),
+    "exchange.receive": _("Receive envelopes"),
+    "exchange.prove": _("Ask a partner for a proof"),
+    "exchange.judge_demands": _("Judge demands for proofs"),
+    "exchange.close_dispute": _("Close a dispute"),
+    "exchange.verify_log": _("Verify the log"),
+    "exchange.write_audit_roots": _("Write the daily root of the audit trail"),
+    "exchange.retire_counters": _("Retire the counters of a past year"),
+    "exchange.rotate_keys": _("Rotate keys"),
+    "exchange.revoke_keys": _("Revoke keys"),
+    "exchange.backup": _("Make a backup"),
+    "exchange.open_epoch": _("Open a new epoch after a restore"),
+    "exchange.confirm_restore": _("Confirm a partner’s restore"),
+    "exchange.delete_body": _("Delete received contents"),
+    "exchange.hold_body": _("Hold or release received contents for a legal case"),
+    "exchange.acknowledge_lost_bodies": _("Note contents that were lost with their key"),
+}
+DETAILS: Mapping[str, Promise] = {
+    "accepted": _("accepted"),
+    "again": _("once more"),
+    "agreement": _("agreement"),
+    "bodies": _("contents"),
+    "channel": _("channel"),
+    "channels": _("channels"),
+    "counters": _("counters"),
+    "crossing": _("crossing"),
+    "deferred": _("deferred"),
+    "disputes": _("disputes"),
+    "envelopes": _("envelopes"),
+    "epoch": _("epoch"),
+    "fingerprint": _("fingerprint"),
+    "keys": _("keys"),
+    "node": _("node"),
+    "refused": pgettext_lazy("envelope", "refused"),
+    "returned": _("returned"),
+    "sequence": _("sequence number"),
+    "serial": _("serial number of the card"),
+    "stated": _("statement"),
+    "trees": _("trees"),
+    "undeliverable": pgettext_lazy("envelope", "undeliverable"),
+}
+APPROVALS: Mapping[str, Promise] = {
+    "exchange.pin-partner": _("Pin a partner"),
+    "exchange.change-partner-url": _("Change a partner’s address"),
+    "exchange.sign-agreement": _("Sign an agreement"),
+    "exchange.resume-agreement": _("Lift the suspension of an agreement"),
+    "exchange.terminate-agreement": _("Terminate an agreement"),
+    "exchange.close-dispute": _("Close a dispute"),
+    "exchange.open-epoch": _("Open a new epoch after a restore"),
+}
+FAULTS: Mapping[str, Promise] = {
+    "address-refused": _("The partner’s address is one that this node must not connect to."),
+    "body-held": _("These contents are held for a legal case. Release them first."),
+    "body-waits": _("The envelope has not come to its end yet; its contents are still needed."),
+    "cannot-open": _("The contents could not be decrypted."),
+    "ciphertext-mismatch": _("The sealed contents are not those that were signed."),
+    "clock-too-far-off": _("The clocks of the two nodes differ too much. Set them by a time server."),
+    "digest-mismatch": _("What arrived is not what was signed."),
+    "foreign-type": _("The document is of another kind than the one expected here."),
+    "forbidden-transition": _("The state of the agreement does not allow this statement."),
+    "no-sealed-body": _("No contents are kept under this id."),
+    "not-for-me": _("The envelope is addressed to another node."),
+    "note-unsigned": _("The checkpoint is not signed by its node."),
+    "refused-at-the-gate": _("The gate refused the envelope."),
+    "unknown-suite": _("The card names a method of encryption that is not known here."),
+    "bad-signature": _("A signature does not hold."),
+    "amendment-unfit": _("The amendment does not fit the agreement that it changes."),
+    "bad-fingerprint": _(
+        "A fingerprint is eight groups of four letters and digits, such as AB12-CD34-…. "
+        "Copy it from the partner’s card."
+    ),
+    "broken-chain": _("The card does not follow from the one before it. Ask the partner for the card."),
+    "card-unfit": _("The card cannot be pinned here."),
+    "keys-unreadable": _("The keys of this node cannot be read."),
+    "malformed": _("The document does not have the expected form. Ask for it again."),
+    "malformed-agreement": _("The agreement does not have the expected form."),
+    "malformed-key": _("A key on the card does not have the expected form. Ask the partner for the card again."),
+    "no-such-agreement": _("No agreement of that hash is known here."),
+    "no-such-crossing": _("There is no such crossing."),
+    "no-such-dispute": _("No open dispute has this number. The page of partners lists those that are open."),
+    "no-such-partner": _("No partner of that name is pinned here."),
+    "not-a-party": _("This node is no party to the agreement."),
+    "not-amendable": _(
+        "Only an agreement that all parties signed and that has not ended can be amended. Propose a new one instead."
+    ),
+    "not-base64url": _("The card is damaged. Ask the partner for it again."),
+    "not-canonical": _("The document does not have the expected form. Ask for it again."),
+    "not-recovering": _("There is nothing to recover from, or it was done already."),
+    "nothing-to-confirm": _("The partner told of no restore that waits for a yes."),
+    "nothing-to-retry": _("This envelope cannot be sent again: it still waits, or its contents were deleted."),
+    "partner-not-heard": _(
+        "The partner has not shown since this node started which checkpoints it holds. Wait until it is reached."
+    ),
+    "unknown-key": _("The document is signed with a key that is not known here."),
+    "weak-key": _("A key on the card is not safe. Ask the partner for another card."),
+    "wrong-fingerprint": _(
+        "The card does not have this fingerprint. Do not pin it: ask the partner again, by telephone, for the "
+        "fingerprint and for the card."
+    ),
+}
+PARTICULARS = (
+    "amendment-unfit",
+    "broken-chain",
+    "card-unfit",
+    "keys-unreadable",
+    "malformed",
+    "malformed-agreement",
+    "not-canonical",
+    "unknown-key",
+    "wrong-fingerprint",
+)
+"""Faults whose words name a row, a column or a member that their text here does not."""
+WORK: Mapping[str, Promise] = {"exchange.hourly": _("Hourly care of log, agreements and counters")}
+
 
 def reason_text(code: str) -> str:
     """Return the sentence for a reason's code, in the language of the page; an unknown code stands as it is."""

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from corridor.accounts.access import PersonRequest, page, reauthenticated
 from corridor.accounts.approvals import Outcome, is_one_person_mode
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.base.reference import diseases
@@ -185,7 +186,7 @@ def agreement_act(request: PersonRequest, hash_: str, name: str) -> HttpResponse
         try:
             result = act.run(view.hash, actor=request.user, now=utcnow())
         except UserFault as fault:
-            form.add_error(None, str(fault))
+            form.add_error(None, fault_text(fault))
         else:
             _tell(request, act, result)
             return redirect("exchange:agreement", view.hash)

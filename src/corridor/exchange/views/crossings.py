@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.exports import quoted
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange import queries
@@ -130,7 +131,7 @@ def crossing_evidence(request: PersonRequest, crossing_id: int) -> HttpResponse:
     try:
         evidence = proofs.prove(detail.view.envelope_id, actor=request.user, now=utcnow())
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
         return redirect("exchange:crossing", crossing_id)
     response = HttpResponse(evidence, content_type="application/json")
     response["Content-Disposition"] = f'attachment; filename="evidence-{detail.view.envelope_id}.json"'
@@ -144,7 +145,7 @@ def crossing_retry(request: PersonRequest, crossing_id: int) -> HttpResponse:
         outbox.retry(crossing_id, actor=request.user, now=utcnow())
         messages.success(request, _("Queued again; it goes out as soon as the partner answers."))
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("exchange:crossing", crossing_id)
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page, reauthenticated
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange import queries
@@ -63,7 +64,7 @@ def partner_add(request: PersonRequest) -> HttpResponse:
                 now=utcnow(),
             )
         except UserFault as fault:
-            form.add_error(None, str(fault))
+            form.add_error(None, fault_text(fault))
         else:
             tell(request, outcome)
             return redirect("exchange:partners")
@@ -102,7 +103,7 @@ def partner_change_url(request: PersonRequest, node_id: str) -> HttpResponse:
     try:
         tell(request, services.ask_to_change_url(view.node_id, actor=request.user, now=utcnow()))
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("exchange:partner", view.node_id)
 
 

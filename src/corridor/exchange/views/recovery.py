@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from corridor.accounts.access import PersonRequest, page, reauthenticated
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange.forms import CloseDisputeForm
@@ -25,7 +26,7 @@ def open_epoch(request: PersonRequest) -> HttpResponse:
     try:
         tell(request, restore.ask_to_open_epoch(actor=request.user, now=utcnow()))
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("exchange:partners")
 
 
@@ -37,7 +38,7 @@ def confirm_restore(request: PersonRequest, node_id: str) -> HttpResponse:
     try:
         count = restore.confirm_restore(view.node_id, actor=request.user, now=utcnow())
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     else:
         text = ngettext(
             "The partner is welcomed back; %(number)d envelope is returned to it or sent again.",
@@ -61,5 +62,5 @@ def close_dispute(request: PersonRequest, node_id: str, number: int) -> HttpResp
         note = form.cleaned_data["closing_note"]
         tell(request, disputes.ask_to_close(number, closing_note=note, actor=request.user, now=utcnow()))
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("exchange:partner", view.node_id)

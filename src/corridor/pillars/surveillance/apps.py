@@ -18,10 +18,11 @@ class SurveillanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Register messages, permissions, tasks and what recurs; add the places that the home names."""
+        from corridor.accounts import texts as codes
         from corridor.accounts.roles import grant
         from corridor.exchange.registry import register_message
         from corridor.jobs.registry import every
-        from corridor.pillars.surveillance import handlers, messages, tasks
+        from corridor.pillars.surveillance import handlers, messages, tasks, texts
 
         register_message(messages.PeriodCounts, handler=handlers.counts_arrived)
         register_message(messages.Alert, handler=handlers.alerts_arrived)
@@ -36,6 +37,11 @@ class SurveillanceConfig(AppConfig):
         grant("officer", *see, "surveillance.see_crossed")
         grant("auditor", *see, "surveillance.see_crossed")
         every(timedelta(days=1), kind=tasks.DETECT, name="surveillance.detect-daily")
+        codes.announce(codes.ACTION, texts.ACTIONS)
+        codes.announce(codes.DETAIL, texts.DETAILS)
+        codes.announce(codes.WORK, texts.WORK)
+        codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)
+        codes.announce("to", texts.STATUSES)
         _load_places(settings.CORRIDOR_HOME)
         _announce_pages()
 

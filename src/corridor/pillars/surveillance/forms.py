@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from corridor.accounts.texts import fault_text
 from corridor.base.errors import UserFault
 from corridor.pillars.surveillance.tables import CASE_FIELDS, COUNT_FIELDS, Mapping, load_mapping
 from corridor.pillars.surveillance.texts import (
@@ -257,7 +258,7 @@ class UploadForm(forms.Form):
             try:
                 base = load_mapping(bytes(upload.read()), fields=_FIELDS[cleaned["kind"]])
             except UserFault as fault:
-                self.add_error("mapping", ValidationError(str(fault)))
+                self.add_error("mapping", ValidationError(fault_text(fault)))
         cleaned["base"] = base
         return cleaned
 

@@ -41,6 +41,7 @@ __all__ = [
     "period_text",
     "place_text",
     "short_period",
+    "shortfall_text",
     "weekday_text",
     "withheld_limit",
     "withheld_text",
@@ -178,6 +179,92 @@ _CLASSES: Mapping[str, Promise] = {
     "male": pgettext_lazy("sex", "male"),
     "other": pgettext_lazy("sex", "other"),
 }
+# What the audit trail records, as the page of the trail calls it.
+ACTIONS: Mapping[str, Promise] = {
+    "surveillance.begin_import": _("Begin to take a file in"),
+    "surveillance.record_cases": _("Record cases"),
+    "surveillance.record_tallies": _("Record completeness"),
+    "surveillance.record_counts": _("Record counts"),
+    "surveillance.complete_import": _("Complete an import"),
+    "surveillance.abandon_import": _("Give an import up"),
+    "surveillance.record_run": _("Record a run of detection"),
+    "surveillance.move_signal": _("Decide on a signal"),
+    "surveillance.note_signal": _("Write a note on a signal"),
+    "surveillance.share_counts": _("Share counts"),
+    "surveillance.set_automatic": _("Switch automatic sharing on or off"),
+    "surveillance.share_alert": _("Tell a partner of a signal"),
+    "surveillance.withdraw_alert": _("Withdraw an alert"),
+    "surveillance.notify_cases": _("Tell of single cases at once"),
+    "surveillance.store_partner_counts": _("Store a partner’s counts"),
+    "surveillance.decide_partner_counts": _("Accept or decline a partner’s counts"),
+    "surveillance.store_partner_alerts": _("Store a partner’s alerts"),
+    "surveillance.store_partner_notifications": _("Store a partner’s single cases"),
+    "surveillance.store_partner_withdrawals": _("Store a partner’s withdrawals of alerts"),
+    "surveillance.see_alert": _("See a partner’s alert"),
+    "surveillance.look": _("Look at the board"),
+    "surveillance.mark_read": _("Mark news as read"),
+}
+DETAILS: Mapping[str, Promise] = {
+    "added": _("rows added"),
+    "alerts": _("alerts"),
+    "corrected": _("rows corrected"),
+    "event": _("event"),
+    "figures": _("figures"),
+    "import_id": _("import"),
+    "is_on": _("switched on"),
+    "notifications": _("notifications"),
+    "outdated": _("rows older than what is held"),
+    "rejected": _("rows rejected"),
+    "repeated": _("repeated"),
+    "rows": _("rows"),
+    "run": _("run"),
+    "sent": _("sent"),
+    "series": _("series"),
+    "signals": _("signals"),
+    "to": _("to"),
+    "unchanged": _("rows unchanged"),
+    "waiting": _("figures that wait"),
+    "withdrawals": _("withdrawals"),
+    "withheld": _("figures withheld"),
+}
+FAULTS: Mapping[str, Promise] = {
+    "agreement-not-in-force": _("The agreement is not in force; nothing can be shared under it now."),
+    "unknown-signal": _("There is no such signal."),
+    "alert-would-tell": _(
+        "The figure is withheld under this agreement, and an alert would let the partner work it out. Wait until the "
+        "figure may cross, or sign a smaller limit for this disease."
+    ),
+    "broken-table": _("The rows of the table do not fit its heading."),
+    "column-missing": _("A column that is needed is missing. Choose it below."),
+    "empty-file": _("The file is empty. A table with a row of headings was expected; export it again."),
+    "file-too-large": _("The file is too large. Split it."),
+    "forbidden-move": _("Somebody else has moved this signal on meanwhile. Look at it again."),
+    "import-under-way": _("A file of this source is being taken in right now. Wait until it is done."),
+    "mapping-fault": _("The mapping file cannot be used."),
+    "no-such-import": _("This import is not running; it was completed or given up meanwhile."),
+    "no-such-signal": _("There is no such signal."),
+    "no-such-upload": _("This file is no longer kept. Upload it again."),
+    "not-a-table": _("The file is no table. CSV or Parquet was expected."),
+    "note-missing": _("Say why in a sentence."),
+    "nothing-to-withdraw": _("No such alert stands under this agreement; it may be withdrawn already."),
+    "nothing-waits": _("Nothing waits for a decision here; someone may have decided meanwhile."),
+    "unknown-encoding": _("This encoding is not known. Name one such as utf-8, gb18030, windows-1251 or windows-1256."),
+    "wrong-encoding": _("The text is not in the chosen encoding. Choose another one."),
+}
+PARTICULARS = (
+    "broken-table",
+    "column-missing",
+    "file-too-large",
+    "mapping-fault",
+    "not-a-table",
+    "wrong-encoding",
+)
+"""Faults whose words name a row, a column or a member that their text here does not."""
+WORK: Mapping[str, Promise] = {
+    "surveillance.detect": _("Look for outbreaks"),
+    "surveillance.detect-daily": _("Look for outbreaks, every day"),
+    "surveillance.share-automatically": _("Share counts automatically"),
+}
 _SEPARATORS = {"zh-hans": "、", "ur": "، "}
 _WEEKDAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
 
@@ -216,6 +303,24 @@ def method_name(code: str) -> str:
         return named(METHOD_NAMES, code)
     told = ngettext("%(method)s, %(years)d year of history", "%(method)s, %(years)d years of history", int(years))
     return told % {"method": named(METHOD_NAMES, method), "years": int(years)}
+
+
+def shortfall_text(code: str) -> str:
+    """Return why a simpler method judged a series, from the code that detection keeps (`science.Shortfall`)."""
+    facts = {name: int(number) for name, _sign, number in (fact.partition("=") for fact in code.split())}
+    epochs = facts.pop("of", 0)
+    if "history" not in facts:
+        return gettext("No count was observed.")
+    history = facts.pop("history")
+    told = [ngettext("%(count)d period of history.", "%(count)d periods of history.", history) % {"count": history}]
+    rest = {
+        "missing": gettext("Without a count: %(count)d of %(of)d."),
+        "helpless": gettext("Without enough history for any method: %(count)d of %(of)d."),
+    }
+    judged = gettext("%(method)s judged %(count)d of %(of)d.")
+    for name, count in facts.items():
+        told.append(rest.get(name, judged) % {"method": named(METHOD_NAMES, name), "count": count, "of": epochs})
+    return ("" if language() == "zh-hans" else " ").join(told)
 
 
 def listed(names: Iterable[str]) -> str:

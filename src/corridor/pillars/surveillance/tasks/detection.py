@@ -153,7 +153,7 @@ def _results(series: SeriesTable, alarms: Alarms, *, fixed_value: int | None) ->
     epochs, columns = np.indices(alarms.alarm.shape)
     rows = alarms.evaluated[epochs.ravel()]
     names = np.array([*alarms.methods])
-    notes = [alarms.notes.get(number, "")[:200] for number in range(len(series.places))]
+    notes = [alarms.notes[number].code if number in alarms.notes else "" for number in range(len(series.places))]
     frame = pl.DataFrame(
         {
             "place": np.array(series.places)[columns.ravel()],

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.base.reference import places
@@ -160,7 +161,7 @@ def _kept(request: PersonRequest, form: UploadForm) -> str:
     try:
         read_table(answers["file"], encoding=answers["encoding"] or None, max_bytes=MOST_UNPACKED)
     except UserFault as fault:
-        form.add_error("encoding" if fault.code == "unknown-encoding" else "file", str(fault))
+        form.add_error("encoding" if fault.code == "unknown-encoding" else "file", fault_text(fault))
         return ""
     mapping: Mapping = replace(
         answers["base"],
@@ -201,7 +202,7 @@ def _read(kept: uploads.Upload, mapping: Mapping) -> tuple[tasks.ReadFile | None
             encoding=kept.encoding or None,
         )
     except UserFault as fault:
-        return None, str(fault)
+        return None, fault_text(fault)
     return read, ""
 
 

@@ -21,6 +21,7 @@ from corridor.pillars.surveillance.texts import (
     named,
     period_text,
     place_text,
+    shortfall_text,
 )
 from corridor.web.tables import Cell, Column, Table
 
@@ -60,7 +61,7 @@ def methods_told(results: pl.DataFrame, method: str) -> list[dict[str, str]]:
         {
             "name": method_name(name),
             "text": named(METHODS, name.partition(",")[0]),
-            "fallback": fallback if name != "fixed-value" else "",
+            "fallback": shortfall_text(fallback) if fallback and name != "fixed-value" else "",
         }
         for name, fallback in used
     ]

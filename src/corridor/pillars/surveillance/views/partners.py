@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange import queries as exchange
@@ -101,7 +102,7 @@ def decide(request: PersonRequest, envelope: str) -> HttpResponse:
         )
         messages.success(request, text % {"count": number})
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("surveillance:partners")
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange.registry import ChannelView
@@ -110,8 +111,7 @@ def move(request: PersonRequest, signal_id: int) -> HttpResponse:
                 signal_id=signal_id, to=answers["to"], text=answers["text"], actor=request.user, now=utcnow()
             )
         except UserFault as fault:
-            missing = fault.code == "note-missing"
-            form.add_error("text" if missing else None, _("Say why in a sentence.") if missing else str(fault))
+            form.add_error("text" if fault.code == "note-missing" else None, fault_text(fault))
         else:
             messages.success(request, _("The signal is now: %(status)s.") % {"status": STATUSES[answers["to"]]})
             return redirect("surveillance:signal", signal_id)
@@ -180,7 +180,7 @@ def withdraw(request: PersonRequest, signal_id: int) -> HttpResponse:
             request, _("The withdrawal is on its way; the partners keep the alert and see it as withdrawn.")
         )
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("surveillance:signal", signal_id)
 
 
