@@ -64,4 +64,4 @@ class ExchangeConfig(AppConfig):
         codes.announce(codes.APPROVAL, texts.APPROVALS)
         codes.announce(codes.WORK, texts.WORK)
         codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)
-        codes.announce("stated", texts.STATEMENTS)
+        codes.announce("stated", {kind.value: text for kind, text in texts.STATEMENTS.items()})
