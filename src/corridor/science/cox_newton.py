@@ -1,0 +1,289 @@
+"""Newton's method over blocks of sites: a pure step that every site can replay to the last bit.
+
+Whoever holds the same blocks in the same order computes the same next coefficients: sums and solutions are plain IEEE
+arithmetic in a fixed order, so that two processors or linear algebra libraries cannot part.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corridor.base.errors import InputFault
+from corridor.science.cox_rows import CoxBlock
+from corridor.science.survival_data import BadModel
+
+__all__ = [
+    "CollinearCovariates",
+    "MonotoneLikelihood",
+    "NewtonState",
+    "NotConverged",
+    "inverse",
+    "newton_start",
+    "newton_step",
+    "solve",
+    "sum_blocks",
+]
+
+# Of a covariate scaled to unit information, this much must be its own.
+SMALLEST_PIVOT = 1e-11
+# Squared distance to the maximum, in standard errors, at which a fit has converged; where rounding sets a wider limit,
+# a distance below the second number that no longer shrinks will do.
+CONVERGED = 1e-18
+STANDSTILL = 1e-10
+# Nearer than a tenth of a standard error, Newton's steps shrink fast unless the maximum lies at infinity.
+NEAR = 1e-2
+MOST_HALVINGS = 12
+
+
+class CollinearCovariates(InputFault):
+    """A covariate is constant at every event time, or follows from others."""
+
+    code: ClassVar[str] = "collinear-covariates"
+
+    def __init__(self, text: str, *, columns: tuple[int, ...]) -> None:
+        super().__init__(text)
+        self.columns = columns
+
+
+class MonotoneLikelihood(InputFault):
+    """The likelihood rises as coefficients go to infinity: a covariate separates those with the event."""
+
+    code: ClassVar[str] = "monotone-likelihood"
+
+    def __init__(self, text: str, *, columns: tuple[int, ...]) -> None:
+        super().__init__(text)
+        self.columns = columns
+
+
+class NotConverged(InputFault):
+    """The fit found no maximum in the rounds allowed."""
+
+    code: ClassVar[str] = "not-converged"
+
+
+@dataclass(frozen=True)
+class NewtonState:
+    """Where a fit stands between two rounds.
+
+    Attributes
+    ----------
+    beta : array, shape (p,)
+        The coefficients at which the next blocks are asked; those of the maximum once `converged`.
+    names : tuple of str
+        Covariates, for messages.
+    rounds : int
+        Rounds of blocks taken in so far.
+    limit : int
+        Most rounds.
+    converged : bool
+    best : CoxBlock or None
+        Summed block at the best coefficients so far; at `beta` once `converged`.
+    null : CoxBlock or None
+        Summed block of the first round, at coefficients 0.
+    anchor, step : arrays, shape (p,)
+        Best coefficients so far, and the full step from there.
+    halvings : int
+        How often the step was halved because the likelihood fell.
+    decrement : float
+        Squared length of the last accepted full step in standard errors.
+    """
+
+    beta: NDArray[np.float64]
+    names: tuple[str, ...]
+    limit: int
+    rounds: int = 0
+    converged: bool = False
+    best: CoxBlock | None = None
+    null: CoxBlock | None = None
+    anchor: NDArray[np.float64] | None = None
+    step: NDArray[np.float64] | None = None
+    halvings: int = 0
+    decrement: float = math.inf
+
+
+def newton_start(names: Sequence[str], *, limit: int = 25) -> NewtonState:
+    """Return the state before the first round, at coefficients 0, of a fit with the covariates `names`."""
+    if not names or limit < 1:
+        raise BadModel("a fit needs at least one covariate and one round.")
+    return NewtonState(beta=np.zeros(len(names)), names=tuple(names), limit=limit)
+
+
+def newton_step(state: NewtonState, blocks: Sequence[CoxBlock]) -> NewtonState:
+    """Return the state after one round.
+
+    Parameters
+    ----------
+    state : NewtonState
+        Not yet converged.
+    blocks : one of each site, at ``state.beta``, in the order agreed upon
+        A block that a site could not compute because its hazards left the range of numbers is one with
+        log-likelihood -inf: the step is then halved.
+
+    Raises
+    ------
+    CollinearCovariates, MonotoneLikelihood, NotConverged
+        Why there is no estimate, with the covariates concerned.
+    BadModel
+        If blocks do not fit, or the fit has converged before.
+
+    Notes
+    -----
+    The step is halved while the summed log-likelihood is below the best one. Monotone likelihood: Bryson and Johnson
+    1981, Technometrics 23:381; Heinze and Schemper 2001, Biometrics 57:114. It shows in full steps that keep their
+    length in covariate units while they become ever smaller in standard errors.
+    """
+    if state.converged:
+        raise BadModel("the fit has converged; there is no further step.")
+    total = sum_blocks(blocks, width=state.beta.size)
+    rounds = state.rounds + 1
+    if state.best is not None and not total.loglik >= state.best.loglik - 1e-11 * (1.0 + abs(state.best.loglik)):
+        return _halved(state, rounds)
+    step = solve(total.information, total.gradient, names=state.names)
+    decrement = _dot(step, total.gradient)
+    null = state.null or total
+    _refuse_monotone(state, null, step, decrement)
+    stands_still = decrement <= STANDSTILL and decrement >= 0.25 * state.decrement
+    if decrement <= CONVERGED or stands_still:
+        return replace(
+            state, rounds=rounds, converged=True, best=total, null=null, anchor=state.beta, decrement=decrement
+        )
+    if rounds >= state.limit:
+        raise NotConverged(_no_maximum(state.limit))
+    return replace(
+        state,
+        beta=state.beta + step,
+        rounds=rounds,
+        best=total,
+        null=null,
+        anchor=state.beta,
+        step=step,
+        halvings=0,
+        decrement=decrement,
+    )
+
+
+def sum_blocks(blocks: Sequence[CoxBlock], *, width: int) -> CoxBlock:
+    """Return the sum of blocks in their order; refuse blocks that do not have `width` coefficients."""
+    if not blocks:
+        raise BadModel("no blocks were given; a round takes one block of each site.")
+    for number, block in enumerate(blocks):
+        if np.shape(block.gradient) != (width,) or np.shape(block.information) != (width, width):
+            raise BadModel(
+                f"block {number} has a gradient of shape {np.shape(block.gradient)} and an information of shape"
+                f" {np.shape(block.information)}; expected ({width},) and ({width}, {width})."
+            )
+    loglik, gradient, information = 0.0, np.zeros(width), np.zeros((width, width))
+    for block in blocks:
+        loglik = loglik + float(block.loglik)
+        gradient = gradient + block.gradient
+        information = information + block.information
+    return CoxBlock(loglik, gradient, information)
+
+
+def solve(information: NDArray[np.float64], right: NDArray[np.float64], *, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return x with ``information @ x = right``, by Cholesky's method in plain floats.
+
+    Raises
+    ------
+    CollinearCovariates
+        If `information` is singular; the message names the first covariate at fault.
+    """
+    factor, scale = _cholesky(information, names)
+    return np.array(_back(factor, scale, [float(value) for value in right]))
+
+
+def inverse(information: NDArray[np.float64], *, names: Sequence[str]) -> NDArray[np.float64]:
+    """Return the inverse of `information`, symmetric; errors as `solve`."""
+    factor, scale = _cholesky(information, names)
+    width = len(scale)
+    columns = [_back(factor, scale, [float(i == j) for i in range(width)]) for j in range(width)]
+    found = np.array(columns)
+    return np.asarray((found + found.T) / 2.0)
+
+
+def _halved(state: NewtonState, rounds: int) -> NewtonState:
+    if state.anchor is None or state.step is None:  # a fit without a best point has not been halved
+        raise BadModel("the state of the fit is incomplete.")
+    if state.halvings >= MOST_HALVINGS or rounds >= state.limit:
+        raise NotConverged(_no_maximum(state.limit))
+    halvings = state.halvings + 1
+    return replace(state, rounds=rounds, halvings=halvings, beta=state.anchor + state.step * 0.5**halvings)
+
+
+def _refuse_monotone(state: NewtonState, null: CoxBlock, step: NDArray[np.float64], decrement: float) -> None:
+    if state.step is None or state.halvings or decrement > NEAR or decrement <= STANDSTILL:
+        return
+    unit = [math.sqrt(float(null.information[j, j])) for j in range(step.size)]
+    now = [abs(float(step[j])) * unit[j] for j in range(step.size)]
+    before = [abs(float(state.step[j])) * unit[j] for j in range(step.size)]
+    if math.sqrt(sum(value * value for value in now)) < 0.5 * math.sqrt(sum(value * value for value in before)):
+        return
+    columns = tuple(j for j in range(step.size) if now[j] > 0.1 * max(now))
+    named = ", ".join(repr(state.names[j]) for j in columns)
+    raise MonotoneLikelihood(
+        f"the likelihood rises without end in {named}: these covariates separate those with the event from those"
+        " without, so no finite coefficient exists. Merge levels, leave the covariate out, or lengthen follow-up.",
+        columns=columns,
+    )
+
+
+def _no_maximum(limit: int) -> str:
+    return (
+        f"the fit found no maximum of the likelihood in {limit} rounds. Look at the scale of the covariates and at"
+        " levels with few events."
+    )
+
+
+def _cholesky(information: NDArray[np.float64], names: Sequence[str]) -> tuple[list[list[float]], list[float]]:
+    """Return the lower Cholesky factor of `information` scaled to a unit diagonal, and the scale."""
+    width = information.shape[0]
+    rows: list[list[float]] = information.tolist()
+    scale = []
+    for j in range(width):
+        if not rows[j][j] > 0.0:
+            raise CollinearCovariates(
+                f"covariate {names[j]!r} does not vary among those at risk at any event. Leave it out.", columns=(j,)
+            )
+        scale.append(1.0 / math.sqrt(rows[j][j]))
+    factor = [[0.0] * width for _ in range(width)]
+    for j in range(width):
+        for i in range(j, width):
+            left = rows[i][j] * scale[i] * scale[j]
+            for k in range(j):
+                left -= factor[i][k] * factor[j][k]
+            if i > j:
+                factor[i][j] = left / factor[j][j]
+            elif left > SMALLEST_PIVOT:
+                factor[j][j] = math.sqrt(left)
+            else:
+                raise CollinearCovariates(
+                    f"covariate {names[j]!r} is a linear combination of those before it ({', '.join(names[:j])})."
+                    " Leave one of them out, or merge levels.",
+                    columns=tuple(range(j + 1)),
+                )
+    return factor, scale
+
+
+def _back(factor: list[list[float]], scale: list[float], right: list[float]) -> list[float]:
+    width = len(scale)
+    found = [right[i] * scale[i] for i in range(width)]
+    for i in range(width):
+        for k in range(i):
+            found[i] -= factor[i][k] * found[k]
+        found[i] /= factor[i][i]
+    for i in range(width - 1, -1, -1):
+        for k in range(i + 1, width):
+            found[i] -= factor[k][i] * found[k]
+        found[i] /= factor[i][i]
+    return [found[i] * scale[i] for i in range(width)]
+
+
+def _dot(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
+    total = 0.0
+    for first, second in zip(one.tolist(), two.tolist(), strict=True):
+        total += first * second
+    return total
