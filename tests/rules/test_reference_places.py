@@ -14,7 +14,7 @@ from corridor.base.reference import Place, PlaceFileFault, Places, places
 from corridor.base.reference.names import bare_key, name_key
 from tests.shared import shared
 
-EMPTY_POPULATIONS = 635
+EMPTY_POPULATIONS = 537
 HEADER = "code,level,parent,name_en,aliases,lat,lon,population,population_year,population_source,source,source_on\n"
 
 
@@ -68,6 +68,32 @@ def test_populations_of_provinces_sum_to_the_published_total(country, outside):
     # China's total counts two million servicemen in no province; the special regions are not in it.
     units = [place for place in places().children(country) if place.code not in {"CN-HK", "CN-MO", "CN-TW"}]
     assert sum(place.population or 0 for place in units) + outside == places().get(country).population
+
+
+FEDERAL_DISTRICTS = {
+    40_334_532: "BEL BRY IVA KLU KOS KRS LIP MOS MOW ORL RYA SMO TAM TUL TVE VLA VOR YAR",
+    13_917_197: "ARK KGD KO KR LEN MUR NEN NGR PSK SPE VLG",
+    # The published total of the Southern district, 16,746,442, less two areas that ISO 3166-2 lists under Ukraine.
+    16_746_442 - 1_934_630 - 547_820: "AD AST KDA KL ROS VGG",
+    10_171_434: "CE DA IN KB KC SE STA",
+    28_943_264: "BA CU KIR ME MO NIZ ORE PER PNZ SAM SAR TA UD ULY",
+    12_300_793: "CHE KGN KHM SVE TYU YAN",
+    16_792_699: "AL ALT IRK KEM KK KYA NVS OMS TOM TY",
+    7_975_762: "AMU BU CHU KAM KHA MAG PRI SA SAK YEV ZAB",
+}
+"""Published totals of Russia's eight federal districts in the census as of 1 October 2021, and their regions."""
+
+
+@pytest.mark.parametrize("total", FEDERAL_DISTRICTS)
+def test_populations_of_russian_regions_sum_to_the_published_total_of_their_district(total):
+    assert sum(places().get(f"RU-{code}").population for code in FEDERAL_DISTRICTS[total].split()) == total
+
+
+def test_every_russian_region_lies_in_one_district_and_the_districts_sum_to_the_federation():
+    codes = [f"RU-{code}" for district in FEDERAL_DISTRICTS.values() for code in district.split()]
+
+    assert sorted(codes) == sorted(place.code for place in places().children("RU"))
+    assert sum(FEDERAL_DISTRICTS) + 1_934_630 + 547_820 == 147_182_123
 
 
 def test_every_name_finds_its_own_place_inside_its_country():
