@@ -1,5 +1,7 @@
 """The rules of China, Russia and Pakistan as data: cited, dated, with what is unknown left open."""
 
+import re
+import unicodedata
 from datetime import UTC, date, datetime
 
 import pytest
@@ -9,6 +11,7 @@ from corridor.exchange.rules.jurisdictions import (
     BrokenJurisdiction,
     Effect,
     Rule,
+    Said,
     Verified,
     jurisdictions,
     mechanism_of,
@@ -27,7 +30,48 @@ def test_every_rule_is_cited_dated_and_says_how_well_it_is_known(rule: Rule) -> 
     assert len(rule.source) > 20
     assert rule.source_on <= date(2027, 1, 1)
     assert rule.verified in Verified
-    assert rule.article
+    assert rule.article["en"]
+
+
+SCRIPTS = {"en": "LATIN", "zh-hans": "CJK", "ru": "CYRILLIC", "ur": "ARABIC"}
+
+
+def said() -> list[tuple[str, Said]]:
+    """Every text of every country that people read, with where it stands."""
+    found = []
+    for country, law in jurisdictions().items():
+        found += [(f"{country} {each.id}", each.title) for each in law.instruments]
+        found += [(rule.id, text) for rule in law.rules for text in (rule.text, *rule.open_questions)]
+        found += [(rule.id, rule.article) for rule in law.rules if not rule.article["en"].isdigit()]
+        found += [(country, text) for text in law.open_questions]
+    return found
+
+
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_every_text_of_the_law_stands_in_each_language_and_its_script(language: str) -> None:
+    texts = [(where, text[language]) for where, text in said()]
+
+    assert len(texts) > 40
+    assert [
+        where for where, text in texts if not any(SCRIPTS[language] in unicodedata.name(sign, "") for sign in text)
+    ] == []
+
+
+def numbers_in(text: str) -> set[str]:
+    """Numbers of two digits and more, however the language groups them: articles, limits, years, days."""
+    joined = re.sub(r"(?<=[0-9])[,\u00a0 ](?=[0-9]{3}(?![0-9]))", "", text)
+    return set(re.findall(r"[0-9]{2,}", joined))
+
+
+@pytest.mark.parametrize("language", SCRIPTS)
+def test_every_number_of_the_law_stands_in_each_language(language: str) -> None:
+    lost = [(where, numbers_in(text["en"]) - numbers_in(text[language])) for where, text in said()]
+
+    assert [(where, numbers) for where, numbers in lost if numbers] == []
+
+
+def test_a_number_that_a_translation_lost_would_be_noticed() -> None:
+    assert numbers_in("From 10,000 persons, article 39") - numbers_in("От 10 000 человек, статья 38") == {"39"}
 
 
 @pytest.mark.parametrize("country", ["CN", "PK", "RU"])
@@ -65,6 +109,9 @@ open_questions = []
 [[instruments]]
 id = "act"
 title = "Act"
+title_zh_hans = "法"
+title_ru = "Закон"
+title_ur = "قانون"
 title_local = "Act"
 [[rules]]
 id = "xx.one"
@@ -74,6 +121,9 @@ effect = "limit"
 data_classes = ["personal"]
 limit = 10
 text = "…"
+text_zh_hans = "……"
+text_ru = "…"
+text_ur = "…"
 verified = "text"
 source = "…"
 source_on = 2026-01-01
@@ -94,6 +144,9 @@ def test_a_sound_file_is_read() -> None:
         ('time_zone = "UTC"', 'time_zone = "Moon/Tycho"'),
         ('data_classes = ["personal"]', 'data_classes = ["secret"]'),
         ('source = "…"\n', ""),
+        ('text_ru = "…"\n', ""),
+        ('title_ur = "قانون"\n', ""),
+        ("open_questions = []", 'open_questions = ["One?"]'),
         ('country = "XX"', "country = "),
     ],
 )

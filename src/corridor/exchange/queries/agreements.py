@@ -9,6 +9,7 @@ from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import AgreementStatement, ExportCounter, Node
+from corridor.exchange.queries import texts
 from corridor.exchange.queries.lives import channel_view, document_of, find, replay_of
 from corridor.exchange.registry import ChannelView
 from corridor.exchange.rules import counters as counter_rules
@@ -114,6 +115,11 @@ class CounterView:
     limit: int | None
     standing: counter_rules.Standing
     is_closed: bool
+
+    @property
+    def sensitivity_text(self) -> str:
+        """What the class of sensitivity is called, in the language of the page."""
+        return str(texts.SENSITIVITIES.get(self.sensitivity, self.sensitivity))
 
     @property
     def share(self) -> float | None:

@@ -10,6 +10,7 @@ from django.utils.translation import pgettext_lazy
 
 from corridor.exchange.rules.agreement import Kind, State
 from corridor.exchange.rules.classes import DataClass
+from corridor.exchange.rules.jurisdictions import Verified
 from corridor.exchange.rules.reasons import Reason
 
 REASONS: Mapping[Reason, Promise] = {
@@ -133,6 +134,18 @@ PERIODS: Mapping[str, Promise] = {
 }
 
 ACCEPTANCE: Mapping[str, Promise] = {"automatic": _("automatically"), "preview": _("after a person’s preview")}
+
+VERIFIED: Mapping[Verified, Promise] = {
+    Verified.TEXT: _("Read in the text"),
+    Verified.SECONDARY: _("From a secondary source"),
+    Verified.NOT_VERIFIED: _("Not verified"),
+}
+SENSITIVITIES: Mapping[str, Promise] = {
+    "sensitive": _("sensitive personal information"),
+    "personal data": _("personal data"),
+    "health": _("health data"),
+}
+"""Classes of sensitivity that the rules of the countries name."""
 
 # Members of an agreement's document, as a difference calls them.
 MEMBERS: Mapping[str, Promise] = {

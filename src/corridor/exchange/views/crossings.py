@@ -21,13 +21,14 @@ from corridor.accounts.roles import may
 from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
+from corridor.base.reference.names import name_in
 from corridor.exchange import queries
 from corridor.exchange.forms import CrossingFilterForm
 from corridor.exchange.queries import CrossingDetail, CrossingView, NoSuchCrossing, texts
 from corridor.exchange.queries import agreements as agreement_queries
 from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.classes import DataClass
-from corridor.exchange.rules.jurisdictions import Jurisdiction, Verified
+from corridor.exchange.rules.jurisdictions import Jurisdiction
 from corridor.exchange.services import outbox, proofs
 
 SEE = "exchange.see_crossings"
@@ -161,18 +162,24 @@ def counter_list(request: PersonRequest) -> HttpResponse:
     return render(request, "exchange/counters.html", context)
 
 
-_KNOWN = {
-    Verified.TEXT: "Read in the text",
-    Verified.SECONDARY: "From a secondary source",
-    Verified.NOT_VERIFIED: "Not verified",
-}
-
-
 def _law(law: Jurisdiction) -> dict[str, Any]:
-    """Return the rules of a country with the instrument that each cites; they stand in English, as they were read."""
+    """Return the rules of a country in the language of the page, with the instrument that each cites."""
+    language = get_language() or "en"
     return {
         "law": law,
-        "rules": [(rule, law.instrument(rule.instrument), _KNOWN[rule.verified]) for rule in law.rules],
+        "rules": [
+            {
+                "rule": rule,
+                "title": name_in(law.instrument(rule.instrument).title, language),
+                "official": law.instrument(rule.instrument).title_local,
+                "article": name_in(rule.article, language),
+                "text": name_in(rule.text, language),
+                "known": texts.VERIFIED[rule.verified],
+                "open": [name_in(question, language) for question in rule.open_questions],
+            }
+            for rule in law.rules
+        ],
+        "open": [name_in(question, language) for question in law.open_questions],
     }
 
 

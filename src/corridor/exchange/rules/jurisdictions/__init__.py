@@ -2,6 +2,9 @@
 
 Each rule says how well it is known (`Verified`): read in the text itself, taken from a secondary source, or not
 verified. What is unknown stays open and is shown as open. A country without a file is shown as "no rules read".
+
+What people read stands in four languages (`Said`): ``text`` in English, ``text_zh_hans``, ``text_ru`` and ``text_ur``
+beside it, in the project's own words. A law's official name stands in its own language alone.
 """
 
 import tomllib
@@ -15,7 +18,11 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from corridor.base.errors import CorridorError
+from corridor.base.reference.names import LANGUAGES
 from corridor.exchange.rules.classes import DataClass
+
+Said = Mapping[str, str]
+"""One text by language: ``en``, ``zh-hans``, ``ru``, ``ur``."""
 
 
 class Verified(StrEnum):
@@ -48,10 +55,10 @@ class BrokenJurisdiction(CorridorError):
 
 @dataclass(frozen=True)
 class Instrument:
-    """A law or regulation: its name, where it can be read, and its dates as far as known."""
+    """A law or regulation: what it is called, its official name in its own language, its dates as far as known."""
 
     id: str
-    title: str
+    title: Said
     title_local: str
     issued_on: date | None
     in_force_on: date | None
@@ -75,23 +82,23 @@ class Rule:
         Filings that satisfy it, as the part of a filing before its colon: ``security-assessment:2026-17``.
     source, source_on : str, date
         Where this was read, and when.
-    open_questions : tuple of str
+    open_questions : tuple of Said
         What is not known.
     """
 
     id: str
     instrument: str
-    article: str
+    article: Said
     effect: Effect
     sensitivity: str
     data_classes: frozenset[DataClass]
     limit: int | None
     mechanisms: tuple[str, ...]
-    text: str
+    text: Said
     verified: Verified
     source: str
     source_on: date
-    open_questions: tuple[str, ...]
+    open_questions: tuple[Said, ...]
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Jurisdiction:
     time_zone: str
     instruments: tuple[Instrument, ...]
     rules: tuple[Rule, ...]
-    open_questions: tuple[str, ...]
+    open_questions: tuple[Said, ...]
 
     def year(self, at: datetime) -> int:
         """Return the calendar year of the moment `at` in the rule's own time zone."""
@@ -146,7 +153,7 @@ def read_jurisdiction(text: str, *, name: str) -> Jurisdiction:
     Raises
     ------
     BrokenJurisdiction
-        If a member is missing or of the wrong form, or a rule cites no instrument of the file.
+        If a member is missing, of the wrong form or not there in each language, or a rule cites no instrument.
     """
     try:
         value = tomllib.loads(text)
@@ -158,7 +165,7 @@ def read_jurisdiction(text: str, *, name: str) -> Jurisdiction:
             time_zone=ZoneInfo(value["time_zone"]).key,
             instruments=instruments,
             rules=rules,
-            open_questions=tuple(value["open_questions"]),
+            open_questions=_questions(value),
         )
     except (KeyError, TypeError, ValueError, LookupError) as fault:
         raise BrokenJurisdiction(f"{name}: {fault!r}") from fault
@@ -171,10 +178,30 @@ def read_jurisdiction(text: str, *, name: str) -> Jurisdiction:
     return jurisdiction
 
 
+def _said(entry: dict[str, Any], name: str) -> Said:
+    """Return a text in every language; a bare number needs no translation."""
+    english: str = entry[name]
+    if english.isdigit():
+        return dict.fromkeys(LANGUAGES, english)
+    return {language: entry[_member(name, language)] for language in LANGUAGES}
+
+
+def _questions(entry: dict[str, Any]) -> tuple[Said, ...]:
+    """Return the open questions, each in every language; the lists of the languages have the same order."""
+    if not entry.get("open_questions"):
+        return ()
+    columns = [entry[_member("open_questions", language)] for language in LANGUAGES]
+    return tuple(dict(zip(LANGUAGES, texts, strict=True)) for texts in zip(*columns, strict=True))
+
+
+def _member(name: str, language: str) -> str:
+    return name if language == "en" else f"{name}_{language.replace('-', '_')}"
+
+
 def _instrument(entry: dict[str, Any]) -> Instrument:
     return Instrument(
         id=entry["id"],
-        title=entry["title"],
+        title=_said(entry, "title"),
         title_local=entry["title_local"],
         issued_on=entry.get("issued_on"),
         in_force_on=entry.get("in_force_on"),
@@ -185,15 +212,15 @@ def _rule(entry: dict[str, Any]) -> Rule:
     return Rule(
         id=entry["id"],
         instrument=entry["instrument"],
-        article=entry["article"],
+        article=_said(entry, "article"),
         effect=Effect(entry["effect"]),
         sensitivity=entry.get("sensitivity", ""),
         data_classes=frozenset(DataClass(name) for name in entry["data_classes"]),
         limit=entry.get("limit"),
         mechanisms=tuple(entry.get("mechanisms", ())),
-        text=entry["text"],
+        text=_said(entry, "text"),
         verified=Verified(entry["verified"]),
         source=entry["source"],
         source_on=entry["source_on"],
-        open_questions=tuple(entry.get("open_questions", ())),
+        open_questions=_questions(entry),
     )
