@@ -29,6 +29,7 @@ SAMPLES: dict[str, dict[str, object]] = {
     "exchange.proof-demand/1": {"origin": "health-corridor/pk.nih/x/y/1", "from_size": 3, "size": 7},
     "exchange.restore/1": {"epoch": 2, "origins": ["o"], "restored": ["cg"], "lost": ["bA"]},
     "exchange.returned/1": {"token": "a.b.c", "receipt": "d.e.f"},
+    "exchange.return-complete/1": {"epoch": 2},
 }
 
 

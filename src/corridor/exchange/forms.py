@@ -100,6 +100,16 @@ class PauseForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=500)
 
 
+class ForgoForm(forms.Form):
+    """Why a partner's return is no longer waited for."""
+
+    reason = forms.CharField(
+        label=_("Why nothing will be returned"),
+        max_length=500,
+        help_text=_("It stays in the log. No names of patients."),
+    )
+
+
 class CloseDisputeForm(forms.Form):
     """What was found about a dispute, and agreed with the partner."""
 

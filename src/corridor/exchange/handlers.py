@@ -12,7 +12,7 @@ from corridor.exchange import messages
 from corridor.exchange.registry import Received, register_message
 from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.reasons import Reason, Refused
-from corridor.exchange.services import agreements, consistency, partners, restore
+from corridor.exchange.services import agreements, consistency, partners, restore, returns
 
 Apply = Callable[[Any, str, datetime], object]
 
@@ -51,7 +51,8 @@ HANDLERS: dict[type[messages.Message], Callable[..., None]] = {
     messages.ConsistencyProofNotice: _each(lambda m, node, now: consistency.accept_proof(m, from_node=node, now=now)),
     messages.ConsistencyDemand: _each(lambda m, node, now: consistency.answer_demand(m, from_node=node, now=now)),
     messages.RestoreNotice: _each(lambda m, node, now: restore.accept_notice(m, from_node=node, now=now)),
-    messages.ReturnedCrossing: _each(lambda m, node, now: restore.accept_returned(m, from_node=node, now=now)),
+    messages.ReturnedCrossing: _each(lambda m, node, now: returns.accept_returned(m, from_node=node, now=now)),
+    messages.ReturnComplete: _each(lambda m, node, now: returns.accept_complete(m, from_node=node, now=now)),
 }
 """Who handles each control message."""
 

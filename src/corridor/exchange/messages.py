@@ -260,6 +260,13 @@ class ReturnedCrossing(Message):
     receipt: _Text
 
 
+class ReturnComplete(Message):
+    """Everything that the sender held of the recipient's, and the recipient lost before `epoch`, was returned."""
+
+    schema_name: ClassVar[str] = "exchange.return-complete"
+    epoch: _Number
+
+
 CONTROL_MESSAGES: tuple[type[Message], ...] = (
     CardAnnouncement,
     KeyRevocationNotice,
@@ -274,5 +281,6 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     ConsistencyDemand,
     RestoreNotice,
     ReturnedCrossing,
+    ReturnComplete,
 )
 """Every control message: passes between pinned peers without an agreement, logged."""

@@ -68,11 +68,19 @@ class Handler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A message type and who handles it."""
+    """A message type and who handles it.
+
+    Attributes
+    ----------
+    returned : Handler or None
+        Takes back what this node itself had sent and lost with a restore, as partners return it; None where nothing is
+        derived from what was sent.
+    """
 
     message: type[Message]
     handler: Handler
     is_control: bool = False
+    returned: Handler | None = None
 
 
 class AlreadyRegistered(Exception):
@@ -80,10 +88,23 @@ class AlreadyRegistered(Exception):
 
 
 _registrations: dict[str, Registration] = {}
+_after_returns: list[Callable[..., None]] = []
 
 
-def register_message(message: type[Message], *, handler: Callable[..., None], is_control: bool = False) -> None:
+def register_message(
+    message: type[Message],
+    *,
+    handler: Callable[..., None],
+    is_control: bool = False,
+    returned: Callable[..., None] | None = None,
+) -> None:
     """Announce `message` and the `handler` of what arrives; the same pair twice is fine.
+
+    Parameters
+    ----------
+    returned : callable, optional
+        Called with accepted envelopes of this node's own that a partner returns after a restore, so that what was
+        derived from them at sending (revisions, what a partner was told) is known again.
 
     Raises
     ------
@@ -94,7 +115,19 @@ def register_message(message: type[Message], *, handler: Callable[..., None], is
     known = _registrations.get(schema)
     if known is not None and known.handler is not handler:
         raise AlreadyRegistered(f"{schema} already has a handler")
-    _registrations[schema] = Registration(message=message, handler=handler, is_control=is_control)
+    _registrations[schema] = Registration(message=message, handler=handler, is_control=is_control, returned=returned)
+
+
+def after_returns(resume: Callable[..., None]) -> None:
+    """Announce what goes on once no partner owes a return any more; called as ``resume(actor=…, now=…)``."""
+    if resume not in _after_returns:
+        _after_returns.append(resume)
+
+
+def resume_after_returns(*, actor: Any, now: datetime) -> None:
+    """Let the pillars go on with what waited for returns, in the caller's transaction."""
+    for resume in _after_returns:
+        resume(actor=actor, now=now)
 
 
 def registration(schema: str) -> Registration | None:

@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("partners/<str:node_id>/resume/", partners.partner_resume, name="partner-resume"),
     path("partners/<str:node_id>/address/", partners.partner_change_url, name="partner-change-url"),
     path("partners/<str:node_id>/welcome/", recovery.confirm_restore, name="partner-confirm-restore"),
+    path("partners/<str:node_id>/go-on/", recovery.forgo_returns, name="partner-forgo"),
     path("partners/<str:node_id>/disputes/<int:number>/close/", recovery.close_dispute, name="dispute-close"),
     path("crossings/", crossings.crossing_list, name="crossings"),
     path("crossings.csv", crossings.crossing_export, name="crossings-csv"),

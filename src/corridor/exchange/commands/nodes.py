@@ -123,13 +123,18 @@ def backup(target: Path) -> None:
 
 @node.command("restore")
 @click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
-def restore_(source: Path | None) -> None:
+@click.option("--put-back", is_flag=True, help="The database was put back by its own tools, as on PostgreSQL.")
+def restore_(source: Path | None, put_back: bool) -> None:
     """Put the backup SOURCE back; or, without it, ask to go on from a backup in a new epoch of the log.
 
     A node that came back signs nothing. It finds out from its partners what it lost; then two persons run this
     command without SOURCE.
     """
     now = utcnow()
+    if put_back:
+        restore.mark_put_back(now=now)
+        click.echo("Noted. Start the node; once partners have shown what they hold: corridor node restore")
+        return
     if source is not None:
         backups.put_back(source, home=keystore.home(), now=now)
         click.echo("The backup is back. Start the node; once partners have shown what they hold: corridor node restore")

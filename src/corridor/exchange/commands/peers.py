@@ -14,7 +14,7 @@ from corridor.base.clock import utcnow
 from corridor.base.errors import InputFault
 from corridor.exchange import queries
 from corridor.exchange.rules.jws import Malformed
-from corridor.exchange.services import disputes, partners, restore
+from corridor.exchange.services import disputes, partners, restore, returns
 
 
 class UnreadableCard(InputFault):
@@ -77,6 +77,7 @@ def list_(as_json: bool) -> None:
                 "undeliverable": view.undeliverable,
                 "disputes": view.disputes,
                 "clock_offset_seconds": view.clock_offset_seconds,
+                "owes_return": view.is_owing,
                 "fingerprint": view.fingerprint,
             }
             for view in views
@@ -90,6 +91,8 @@ def list_(as_json: bool) -> None:
             f"{view.node_id:24} {standing:12} last contact {last:16}  waiting {view.waiting}  "
             f"undeliverable {view.undeliverable}  disputes {view.disputes}  {view.url}"
         )
+        if view.is_owing:
+            click.echo("    may hold what a restore lost here: no figure leaves until it has returned it")
         if view.is_clock_off:
             click.echo(f"    its clock differs from ours by {view.clock_offset_seconds:.0f} s")
         if view.last_failure and not view.is_reachable:
@@ -132,6 +135,18 @@ def confirm_restore(node_id: str) -> None:
     now = utcnow()
     count = restore.confirm_restore(node_id, actor=acting_person(now), now=now)
     click.echo(f"{node_id} is welcomed back; {count} envelope(s) are returned or sent again.")
+
+
+@peer.command("forgo-returns")
+@click.argument("node_id")
+@click.option("--reason", required=True, callback=said, help="Why nothing will be returned; it stays in the log.")
+def forgo_returns(node_id: str, reason: str) -> None:
+    """Let figures leave again although NODE_ID has not returned what a restore lost here; two persons agree to it.
+
+    Example: corridor peer forgo-returns cn.cdc --reason "the institute was closed"
+    """
+    now = utcnow()
+    say(returns.ask_to_forgo(node_id, reason=reason, actor=acting_person(now), now=now), "figures leave again")
 
 
 @peer.command("close-dispute")

@@ -43,6 +43,17 @@ class Partner(models.Model):
         PAUSED = "paused"
         REVOKED = "revoked"
 
+    class Owed(models.TextChoices):
+        """What of this node's own the partner may hold and this node lost, after a backup was put back."""
+
+        NOTHING = ""
+        # It has not shown yet whether it holds anything.
+        UNHEARD = "unheard"
+        # It holds something, or may; a new epoch was opened, and it has not yet returned everything.
+        RETURNS = "returns"
+        # Two persons went on without it.
+        FORGONE = "forgone"
+
     node_id = models.CharField(max_length=120, unique=True)
     country = models.CharField(max_length=2)
     name = models.CharField(max_length=300)
@@ -65,6 +76,9 @@ class Partner(models.Model):
     restore_epoch = models.PositiveIntegerField(null=True, blank=True)
     restore_notice = models.BinaryField(default=b"")
     restore_told_at = models.DateTimeField(null=True, blank=True)
+    # The epoch of the partner for which returned envelopes are still on their way to it.
+    returning_epoch = models.PositiveIntegerField(null=True, blank=True)
+    owed = models.CharField(max_length=8, choices=Owed.choices, default="", blank=True)
     swapped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

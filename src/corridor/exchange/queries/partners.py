@@ -60,6 +60,12 @@ class PartnerView:
     is_confirmed: bool
     restore_epoch: int | None = None
     restore_told_at: datetime | None = None
+    owed: str = ""
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether our figures wait until it has returned, or shown, what it holds of what we lost with a restore."""
+        return self.owed in (Partner.Owed.UNHEARD, Partner.Owed.RETURNS)
 
     @property
     def is_reachable(self) -> bool:
@@ -179,9 +185,15 @@ def partners(actor: Actor) -> list[PartnerView]:
                 is_confirmed=partner.confirmed_at is not None,
                 restore_epoch=partner.restore_epoch,
                 restore_told_at=partner.restore_told_at,
+                owed=partner.owed,
             )
         )
     return views
+
+
+def owing(actor: Actor) -> list[PartnerView]:
+    """Return the partners whose return our figures wait for, after a restore."""
+    return [view for view in partners(actor) if view.is_owing]
 
 
 def disputes(actor: Actor, *, is_open: bool | None = True) -> list[DisputeView]:

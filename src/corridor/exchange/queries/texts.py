@@ -45,6 +45,7 @@ REASONS: Mapping[Reason, Promise] = {
     Reason.PLACE_CLOSED: _("A place lies outside the agreed list of places."),
     Reason.PERIOD_CLOSED: _("The period is not the one that the channel allows."),
     Reason.LEDGER_WAITS: _("Together with figures released before, it would give away a withheld figure."),
+    Reason.RETURNS_OWED: _("Figures wait until the partners have returned what was lost with a restore."),
     Reason.ENVELOPE_CAP: _("The daily number of envelopes on the channel is used up."),
     Reason.PERSON_CAP: _("The yearly number of persons on the channel is used up."),
     Reason.NO_FILING: _("The channel names neither a filing nor an exemption, and the law asks for one."),
@@ -107,6 +108,8 @@ MESSAGES: Mapping[str, Promise] = {
     "exchange.proof": _("Consistency proof"),
     "exchange.proof-demand": _("Demand for a consistency proof"),
     "exchange.restore": _("Notice of a restore"),
+    "exchange.returned": _("Returned envelope"),
+    "exchange.return-complete": _("End of a return"),
 }
 
 STATUSES: Mapping[str, Promise] = {

@@ -69,6 +69,8 @@ class GateState:
         Counters that could not be rebuilt after a restore.
     unreleasable : int
         Withheld cells that releasing this body would give away, as the release ledger finds.
+    is_ledger_whole : bool
+        False while partners still have to return what this node released and lost with a restore.
     """
 
     own_node: str
@@ -80,6 +82,7 @@ class GateState:
     counted: Mapping[CounterKey, int] = field(default_factory=dict)
     closed_counters: frozenset[CounterKey] = frozenset()
     unreleasable: int = 0
+    is_ledger_whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -285,6 +288,8 @@ def _cell(case: _Case, cell: Cell) -> Reason | None:
 
 
 def _ledger(case: _Case) -> Reason | None:
+    if not case.state.is_ledger_whole:
+        return Reason.RETURNS_OWED
     return Reason.LEDGER_WAITS if case.state.unreleasable else None
 
 

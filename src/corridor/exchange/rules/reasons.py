@@ -51,6 +51,7 @@ class Reason(StrEnum):
     PLACE_CLOSED = "place_closed"
     PERIOD_CLOSED = "period_closed"
     LEDGER_WAITS = "ledger_waits"
+    RETURNS_OWED = "returns_owed"
 
     # how much
     ENVELOPE_CAP = "envelope_cap"

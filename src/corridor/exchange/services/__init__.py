@@ -2,6 +2,17 @@
 
 from corridor.exchange.services.inbox import Posted, Reply, receive
 from corridor.exchange.services.outbox import send, send_control
-from corridor.exchange.services.release import breaches, releasable
+from corridor.exchange.services.release import ReturnsOwed, breaches, owing, releasable, require_whole
 
-__all__ = ["Posted", "Reply", "breaches", "receive", "releasable", "send", "send_control"]
+__all__ = [
+    "Posted",
+    "Reply",
+    "ReturnsOwed",
+    "breaches",
+    "owing",
+    "receive",
+    "releasable",
+    "require_whole",
+    "send",
+    "send_control",
+]

@@ -91,7 +91,8 @@ def put_back(source: Path, *, home: Path, now: datetime) -> None:
     """
     if connection.vendor != "sqlite":
         raise NotSqlite(
-            "this node lies on PostgreSQL: restore it with psql or pg_restore, then run `corridor node restore`"
+            "this node lies on PostgreSQL: restore it with psql or pg_restore, then run "
+            "`corridor node restore --put-back`"
         )
     with tempfile.TemporaryDirectory(dir=home) as folder:
         try:
@@ -108,7 +109,7 @@ def put_back(source: Path, *, home: Path, now: datetime) -> None:
         copy.backup(connection.connection)
         copy.close()
         _put_bodies_back(Path(folder) / bodies.FOLDER, home / bodies.FOLDER)
-    restore.start(now=now)
+    restore.mark_put_back(now=now)
 
 
 def _put_bodies_back(source: Path, target: Path) -> None:

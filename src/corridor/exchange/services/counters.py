@@ -49,7 +49,9 @@ def complete(state: GateState, *, header: Header, message: Message, document: Ag
     The numbers include the persons of the body. Judging one envelope again counts nobody twice.
     """
     if header.from_ == state.own_node:
-        state = replace(state, unreleasable=release.unreleasable(message, header=header))
+        whole = release.is_whole(message, header=header)
+        told = release.unreleasable(message, header=header) if whole else 0
+        state = replace(state, unreleasable=told, is_ledger_whole=whole)
     if not _concerns_persons(message):
         return state
     touched = _touch(header, message, document=document, own=state.own_node, now=now)

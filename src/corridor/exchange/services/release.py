@@ -12,9 +12,43 @@ from itertools import groupby
 from django.db.models import Q
 
 from corridor.base.disclosure import Breach, Cell, Ledger, Scope
+from corridor.base.errors import Refused
 from corridor.exchange.messages import Message
-from corridor.exchange.models import Crossing, Node, ReleasedCell
+from corridor.exchange.models import Crossing, Node, Partner, ReleasedCell
 from corridor.exchange.rules.envelope import Header
+
+
+class ReturnsOwed(Refused):
+    """Figures wait: partners still have to return what this node released and lost with a restore."""
+
+    code = "returns-owed"
+
+
+def is_whole(message: Message, *, header: Header) -> bool:
+    """Return whether the ledger knows all that was released, as far as `message` releases anything new."""
+    return not message.released() or not owing() or _is_recorded(header)
+
+
+def owing() -> list[str]:
+    """Return the partners that may hold figures which the ledger lost with a restore, and for whose return all wait."""
+    rows = Partner.objects.filter(owed__in=(Partner.Owed.UNHEARD, Partner.Owed.RETURNS))
+    return list(rows.order_by("node_id").values_list("node_id", flat=True))
+
+
+def require_whole() -> None:
+    """Let nothing be told of figures while partners hold some that the ledger lost with a restore.
+
+    Raises
+    ------
+    ReturnsOwed
+    """
+    nodes = owing()
+    if nodes:
+        raise ReturnsOwed(
+            f"a backup was put back, and {', '.join(nodes)} may hold figures that this node does not know of any more. "
+            "Until they are returned, no figure leaves: together with those it could give a withheld one away. "
+            "`corridor peer list` shows who is waited for."
+        )
 
 
 def unreleasable(message: Message, *, header: Header) -> int:
@@ -24,11 +58,15 @@ def unreleasable(message: Message, *, header: Header) -> int:
     later revision of its figures must not make it look like a step back.
     """
     cells = message.released()
-    if not cells or ReleasedCell.objects.filter(crossing__envelope_id=header.id).exists():
+    if not cells or _is_recorded(header):
         return 0
     # The ledger is one over all agreements, so the lock of one agreement's row does not guard it: the node's row does.
     Node.objects.select_for_update().get()
     return len(breaches(cells))
+
+
+def _is_recorded(header: Header) -> bool:
+    return ReleasedCell.objects.filter(crossing__envelope_id=header.id).exists()
 
 
 def breaches(cells: Iterable[Cell]) -> list[Breach]:
@@ -38,8 +76,13 @@ def breaches(cells: Iterable[Cell]) -> list[Breach]:
 
 
 def releasable(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
-    """Part `cells` into those that may go together now and those that wait; for who prepares a release."""
+    """Part `cells` into those that may go together now and those that wait; for who prepares a release.
+
+    While partners owe what was lost with a restore, all wait.
+    """
     offered = list(cells)
+    if owing():
+        return [], offered
     return Ledger.relevant(offered, _fetch).releasable(offered)
 
 

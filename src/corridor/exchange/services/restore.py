@@ -6,17 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.approvals import Outcome, ask, register_approval
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
-from corridor.base.errors import CorridorError, Refused
-from corridor.exchange import registry
-from corridor.exchange.messages import RestoreNotice, ReturnedCrossing
+from corridor.base.errors import Refused
+from corridor.exchange.messages import RestoreNotice
 from corridor.exchange.models import (
-    Crossing,
     ExportCounter,
     LogTree,
     Node,
@@ -24,16 +23,13 @@ from corridor.exchange.models import (
     Partner,
     PeerCheckpoint,
 )
-from corridor.exchange.rules import control
-from corridor.exchange.rules.canonical import b64, sha256_hex, unb64
-from corridor.exchange.rules.envelope import Unpacked, unpack
+from corridor.exchange.rules.canonical import b64
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
-from corridor.exchange.rules.receipt import Receipt, read_receipt
-from corridor.exchange.services import log, release
-from corridor.exchange.services.outbox import own_transport_keys, send_control
-from corridor.exchange.services.partners import lock_partner, transport_keys
-from corridor.exchange.services.swaps import BeyondOurLog, log_keys_of
+from corridor.exchange.services import log, returns
+from corridor.exchange.services.outbox import send_control
+from corridor.exchange.services.partners import lock_partner
+from corridor.exchange.services.swaps import BeyondOurLog, parts_of
 
 OPEN_EPOCH = "exchange.open-epoch"
 
@@ -57,6 +53,12 @@ def start(*, now: datetime) -> None:
         Node.objects.filter(verified_at__isnull=True).update(state_since_at=now)
 
 
+def mark_put_back(*, now: datetime) -> None:
+    """Begin anew after a backup was put back; no figure leaves before every partner has shown what it holds."""
+    start(now=now)
+    returns.expect_all()
+
+
 def confirm_contact(peer: str, *, now: datetime) -> None:
     """Note that `peer` showed what it holds, and that our log extends it."""
     Partner.objects.filter(node_id=peer, confirmed_at__isnull=True).update(confirmed_at=now)
@@ -72,7 +74,7 @@ def begin(fault: BeyondOurLog, *, now: datetime) -> None:
             root=fault.checkpoint.root,
             defaults={
                 "node_id": node.node_id,
-                "epoch": node.epoch,
+                "epoch": parts_of(fault.checkpoint.origin)[2],
                 "signed": fault.checkpoint.signed,
                 "received_from": fault.from_node,
                 "received_at": now,
@@ -81,6 +83,7 @@ def begin(fault: BeyondOurLog, *, now: datetime) -> None:
         if node.state == Node.State.RUNNING:
             node.state, node.state_reason, node.state_since_at = Node.State.RECOVERING, str(fault), now
             node.save(update_fields=["state", "state_reason", "state_since_at"])
+        returns.expect_unheard(beyond=fault.from_node)
 
 
 def ask_to_open_epoch(*, actor: Actor, now: datetime) -> Outcome:
@@ -93,7 +96,13 @@ def ask_to_open_epoch(*, actor: Actor, now: datetime) -> Outcome:
     node = log.own_node()
     if node.state != Node.State.RECOVERING:
         raise NotRecovering("no partner showed a checkpoint beyond this node's log; there is nothing to recover from")
-    return ask(OPEN_EPOCH, {"epoch": node.epoch + 1}, actor=actor, now=now)
+    return ask(OPEN_EPOCH, {"epoch": _next_epoch(node)}, actor=actor, now=now)
+
+
+def _next_epoch(node: Node) -> int:
+    """Return the first epoch of which no partner has seen anything; a backup may be from before an earlier restore."""
+    seen = PeerCheckpoint.objects.filter(node_id=node.node_id).aggregate(latest=Max("epoch"))["latest"] or 0
+    return max(node.epoch, seen) + 1
 
 
 @write("exchange.open_epoch")
@@ -108,7 +117,7 @@ def open_epoch(*, epoch: int, actor: Actor, first: Actor, now: datetime) -> None
         If the node is not recovering, or the epoch was opened already.
     """
     node = Node.objects.select_for_update().get()
-    if node.state != Node.State.RECOVERING or epoch != node.epoch + 1:
+    if node.state != Node.State.RECOVERING or epoch != _next_epoch(node):
         raise NotRecovering("the epoch was opened already, or this node is not recovering")
     old = list(LogTree.objects.filter(epoch=node.epoch).order_by("kind", "subject"))
     node.epoch, node.state, node.state_reason, node.state_since_at = epoch, Node.State.RUNNING, "", now
@@ -136,8 +145,9 @@ def open_epoch(*, epoch: int, actor: Actor, first: Actor, now: datetime) -> None
         # What this node would now sign again may be with the partner already: its own list of what it holds decides.
         OutboxEntry.objects.filter(to_node=partner.node_id, is_undeliverable=False).update(due_at=now)
         send_control(notice, to=partner.node_id, actor=actor, now=now)
+    owing = returns.expect_returns()
     Partner.objects.update(confirmed_at=now)
-    note(epoch=epoch, trees=len(old), first=actor_name(first))
+    note(epoch=epoch, trees=len(old), owing=owing, first=actor_name(first))
 
 
 def _text(signed: bytes) -> str:
@@ -178,122 +188,9 @@ def confirm_restore(node_id: str, *, actor: Actor, now: datetime) -> int:
         log.lock_tree(LogTree.Kind.PARTNER, subject=node_id, now=now),
         [log.record("partner_epoch", now=now, node=node_id, epoch=partner.epoch, by=actor_name(actor))],
     )
-    again = _send_again(notice, node_id, now=now)
-    returned = _return_theirs(notice, node_id, actor=actor, now=now)
+    again, returned = returns.begin(partner, notice, actor=actor, now=now)
     note(again=again, returned=returned, epoch=partner.epoch)
     return again + returned
-
-
-def _restored_sizes(notice: RestoreNotice, node_id: str) -> dict[str, int]:
-    """Return, per origin of the partner's old epoch, up to which size its log came back."""
-    sizes = {}
-    for origin, signed in zip(notice.origins, notice.restored, strict=True):
-        try:
-            sizes[origin] = control.read_checkpoint_by(unb64(signed), log_keys=log_keys_of(node_id), node=node_id).size
-        except CorridorError:
-            sizes[origin] = 0
-    return sizes
-
-
-def _send_again(notice: RestoreNotice, node_id: str, *, now: datetime) -> int:
-    """Queue again what the partner had receipted beyond what it has; it takes effect there once, under its old id."""
-    sizes, keys = _restored_sizes(notice, node_id), transport_keys(node_id)
-    again = []
-    rows = Crossing.objects.filter(direction=Crossing.Direction.OUT, to_node=node_id).exclude(receipt=b"")
-    for crossing in rows.iterator():
-        receipt = read_receipt(bytes(crossing.receipt), keys=keys)
-        if receipt.index >= sizes.get(receipt.origin, 0) and receipt.epoch < notice.epoch:
-            again.append(crossing)
-    for crossing in again:
-        crossing.lost_receipt, crossing.receipt = crossing.receipt, b""
-        crossing.status, crossing.settled_at = Crossing.Status.QUEUED, None
-        crossing.save(update_fields=["lost_receipt", "receipt", "status", "settled_at"])
-        OutboxEntry.objects.create(crossing=crossing, to_node=node_id, queued_at=now, due_at=now)
-    return len(again)
-
-
-def _return_theirs(notice: RestoreNotice, node_id: str, *, actor: Actor, now: datetime) -> int:
-    """Return the partner's own envelopes, with our receipts, that came after the last checkpoint it still has."""
-    sizes = _restored_sizes(notice, node_id)
-    since = [
-        row.received_at
-        for origin, size in sizes.items()
-        for row in PeerCheckpoint.objects.filter(node_id=node_id, origin=origin, size__lte=size).order_by("size")[:1]
-    ]
-    rows = Crossing.objects.filter(direction=Crossing.Direction.IN, from_node=node_id).order_by("pk")
-    if since and len(since) == len(sizes):
-        rows = rows.filter(recorded_at__gte=min(since))
-    count = 0
-    for crossing in rows.exclude(reason=Reason.ID_REUSED).iterator():
-        returned = ReturnedCrossing(token=bytes(crossing.token).decode(), receipt=bytes(crossing.receipt).decode())
-        send_control(returned, to=node_id, actor=actor, now=now)
-        count += 1
-    return count
-
-
-def accept_returned(returned: ReturnedCrossing, *, from_node: str, now: datetime) -> None:
-    """Take back an envelope of our own that we lost, with its receipt; one that is still here changes nothing."""
-    own = log.own_node()
-    unpacked = unpack(returned.token.encode(), keys=own_transport_keys(own.node_id), sender=own.node_id)
-    receipt = read_receipt(returned.receipt.encode(), keys=transport_keys(from_node))
-    if receipt.envelope_hash != unpacked.token_hash or unpacked.header.to != from_node or receipt.node != from_node:
-        raise RefusedEnvelope(Reason.MALFORMED)
-    known = Crossing.objects.filter(
-        direction=Crossing.Direction.OUT, envelope_id=unpacked.header.id, to_node=from_node
-    ).first()
-    if known is not None:
-        _settle_known(known, receipt, now=now)
-        return
-    _insert_returned(returned.token.encode(), unpacked, receipt, now=now)
-
-
-def _settle_known(known: Crossing, receipt: Receipt, *, now: datetime) -> None:
-    if known.status != Crossing.Status.QUEUED or known.token_hash != receipt.envelope_hash:
-        return
-    known.status, known.reason = receipt.outcome, receipt.reason or ""
-    known.receipt, known.settled_at = receipt.signed, now
-    known.save(update_fields=["status", "reason", "receipt", "settled_at"])
-    OutboxEntry.objects.filter(crossing=known).delete()
-
-
-def _insert_returned(token: bytes, unpacked: Unpacked, receipt: Receipt, *, now: datetime) -> None:
-    header = unpacked.header
-    head = log.lock_tree(LogTree.Kind.PARTNER, subject=header.to, now=now)
-    (leaf,) = log.append(
-        head,
-        [
-            log.record(
-                "returned", now=now, envelope=unpacked.token_hash, id=header.id, receipt=sha256_hex(receipt.signed)
-            )
-        ],
-    )
-    crossing = Crossing.objects.create(
-        direction=Crossing.Direction.OUT,
-        envelope_id=header.id,
-        from_node=header.from_,
-        to_node=header.to,
-        agreement_hash=header.agreement,
-        channel=header.channel,
-        schema=header.schema,
-        purpose=header.purpose,
-        data_class=str(header.data_class),
-        persons=header.persons,
-        status=receipt.outcome,
-        reason=receipt.reason or "",
-        token_hash=unpacked.token_hash,
-        token=token,
-        receipt=receipt.signed,
-        tree=head,
-        leaf_index=leaf.index,
-        created_at=header.created_at,
-        recorded_at=now,
-        settled_at=now,
-        actor="returned by the partner",
-    )
-    kind = registry.message_type(header.schema)
-    if kind is not None and unpacked.body is not None:
-        # The partner holds these figures, so the release ledger must know them again.
-        release.record(kind.from_bytes(unpacked.body), header=header, crossing=crossing)
 
 
 def register_approvals() -> None:

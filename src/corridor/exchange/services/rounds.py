@@ -14,7 +14,7 @@ from corridor.accounts.transactions import write
 from corridor.base.errors import CorridorError, InputFault
 from corridor.exchange.models import Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import NotBase64url, NotCanonical, b64, parse_strict, unb64
-from corridor.exchange.services import checkpoints, consistency, inbox, leaves, log, outbox, restore, swaps
+from corridor.exchange.services import checkpoints, consistency, inbox, leaves, log, outbox, restore, returns, swaps
 from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.inbox import MAX_BATCH, InclusionPath, Posted, Reply
 from corridor.exchange.services.outbox import Claim, Settled
@@ -299,6 +299,7 @@ def _greet(to_node: str, answered: Answer, *, actor: Actor, now: datetime) -> No
     partner = lock_partner(to_node)
     swaps.take(to_node, answered.swaps, now=now)
     restore.confirm_contact(to_node, now=now)
+    returns.heard(to_node)
     _met(partner, now=now, clock_offset_seconds=partner.clock_offset_seconds)
 
 
@@ -370,6 +371,7 @@ def _conclude(
     swaps.remember_told(prepared.to_node, prepared.round.swaps, now=now)
     receipts = [(receipt, answered.replies[place].leaf) for place, receipt in settled.receipts]
     leaves.take(prepared.to_node, receipts, given=taken.given, now=now)
+    returns.tell_if_complete(partner, actor=actor, now=now)
     _met(partner, now=now, clock_offset_seconds=clock_offset_seconds)
     return settled
 

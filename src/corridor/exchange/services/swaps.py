@@ -206,7 +206,11 @@ def _peer_holds(peer: str, signed: bytes, *, statement: bytes, now: datetime) ->
         )
     except CorridorError:
         return
-    if not checkpoint.origin.endswith(f"/{node.epoch}"):
+    epoch = parts_of(checkpoint.origin)[2]
+    if epoch > node.epoch:
+        # The backup is from before an earlier restore: that epoch is lost as a whole.
+        raise BeyondOurLog(peer, checkpoint)
+    if epoch < node.epoch:
         return
     known = HeldByPeer.objects.filter(node_id=peer, origin=checkpoint.origin).first()
     if known is not None and bytes(known.signed) == signed:

@@ -13,7 +13,7 @@ from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange import queries
-from corridor.exchange.forms import AddPartnerForm, CloseDisputeForm, PauseForm
+from corridor.exchange.forms import AddPartnerForm, CloseDisputeForm, ForgoForm, PauseForm
 from corridor.exchange.queries import PartnerView
 from corridor.exchange.services import partners as services
 from corridor.exchange.views.recovery import CLOSE, CONFIRM, RESTORE
@@ -34,6 +34,7 @@ def partner_list(request: PersonRequest) -> HttpResponse:
             "reachable": sum(view.is_reachable for view in views),
             "disputes": queries.disputes(request.user),
             "own": queries.own_node(),
+            "owing": [view for view in views if view.is_owing],
             "returning": [view for view in views if view.restore_epoch is not None],
             "may_pin": may(request.user, PIN),
             "may_restore": may(request.user, RESTORE),
@@ -119,6 +120,9 @@ def own_card(request: PersonRequest) -> HttpResponse:
 def _context(request: PersonRequest, view: PartnerView, form: PauseForm) -> dict[str, object]:
     return {
         "view": view,
+        "owing": [view],
+        "forgoing": ForgoForm(),
+        "may_restore": may(request.user, RESTORE),
         "may_pin": may(request.user, PIN),
         "may_see_crossings": may(request.user, "exchange.see_crossings"),
         "may_confirm": may(request.user, CONFIRM),

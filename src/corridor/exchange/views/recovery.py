@@ -12,8 +12,8 @@ from corridor.accounts.access import PersonRequest, page, reauthenticated
 from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
-from corridor.exchange.forms import CloseDisputeForm
-from corridor.exchange.services import disputes, restore
+from corridor.exchange.forms import CloseDisputeForm, ForgoForm
+from corridor.exchange.services import disputes, restore, returns
 from corridor.exchange.views.shared import find_partner, tell
 
 RESTORE, CONFIRM, CLOSE = "exchange.restore", "exchange.confirm_restore", "exchange.close_dispute"
@@ -46,6 +46,23 @@ def confirm_restore(request: PersonRequest, node_id: str) -> HttpResponse:
             count,
         )
         messages.success(request, text % {"number": count})
+    return redirect("exchange:partner", view.node_id)
+
+
+@page(RESTORE, methods=("POST",))
+@reauthenticated
+def forgo_returns(request: PersonRequest, node_id: str) -> HttpResponse:
+    """Ask that figures leave again without what a partner may hold; a second person allows it."""
+    view = find_partner(request, node_id)
+    form = ForgoForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say why nothing will be returned, then ask again."))
+        return redirect("exchange:partner", view.node_id)
+    try:
+        reason = form.cleaned_data["reason"]
+        tell(request, returns.ask_to_forgo(view.node_id, reason=reason, actor=request.user, now=utcnow()))
+    except UserFault as fault:
+        messages.error(request, str(fault))
     return redirect("exchange:partner", view.node_id)
 
 

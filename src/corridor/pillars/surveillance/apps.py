@@ -20,14 +20,19 @@ class SurveillanceConfig(AppConfig):
         """Register messages, permissions, tasks and what recurs; add the places that the home names."""
         from corridor.accounts import texts as codes
         from corridor.accounts.roles import grant
-        from corridor.exchange.registry import register_message
+        from corridor.exchange.registry import after_returns, register_message
         from corridor.jobs.registry import every
         from corridor.pillars.surveillance import handlers, messages, tasks, texts
 
-        register_message(messages.PeriodCounts, handler=handlers.counts_arrived)
-        register_message(messages.Alert, handler=handlers.alerts_arrived)
-        register_message(messages.AlertWithdrawal, handler=handlers.withdrawals_arrived)
-        register_message(messages.CaseNotification, handler=handlers.notifications_arrived)
+        register_message(messages.PeriodCounts, handler=handlers.counts_arrived, returned=handlers.counts_returned)
+        register_message(messages.Alert, handler=handlers.alerts_arrived, returned=handlers.events_returned)
+        register_message(
+            messages.AlertWithdrawal, handler=handlers.withdrawals_arrived, returned=handlers.events_returned
+        )
+        register_message(
+            messages.CaseNotification, handler=handlers.notifications_arrived, returned=handlers.events_returned
+        )
+        after_returns(handlers.returns_ended)
         see = ("surveillance.see_board",)
         grant("epidemiologist", *see, "surveillance.see_cases", "surveillance.ingest", "surveillance.work_signals")
         grant("epidemiologist", "surveillance.detect")

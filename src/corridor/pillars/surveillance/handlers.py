@@ -7,7 +7,15 @@ from corridor.accounts.actors import Actor
 from corridor.exchange.registry import Received
 from corridor.pillars.surveillance import services
 
-__all__ = ["alerts_arrived", "counts_arrived", "notifications_arrived", "withdrawals_arrived"]
+__all__ = [
+    "alerts_arrived",
+    "counts_arrived",
+    "counts_returned",
+    "events_returned",
+    "notifications_arrived",
+    "returns_ended",
+    "withdrawals_arrived",
+]
 
 
 def counts_arrived(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
@@ -28,3 +36,18 @@ def withdrawals_arrived(batch: Sequence[Received], /, *, actor: Actor, now: date
 def notifications_arrived(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
     """Store notifications of single cases."""
     services.store_partner_notifications(batch, actor=actor, now=now)
+
+
+def counts_returned(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
+    """Know again which counts a partner has."""
+    services.take_back_counts(batch, actor=actor, now=now)
+
+
+def returns_ended(*, actor: Actor, now: datetime) -> None:
+    """Send what waited while partners had to return what was lost."""
+    services.share_soon(actor=actor, now=now)
+
+
+def events_returned(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
+    """Know again of which alerts, withdrawals and cases a partner was told."""
+    services.take_back_events(batch, actor=actor, now=now)

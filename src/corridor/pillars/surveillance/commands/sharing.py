@@ -13,12 +13,16 @@ from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.base.epiweek import parse_weeks
 from corridor.base.errors import Refused, WrongUsage
+from corridor.exchange import services as exchange
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.commands.options import disease_code
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, PeriodCounts
 
 __all__ = ["ChannelClosed", "NoChannel", "share"]
+
+
+_HELD_BACK = "held back by the suppression ledger"
 
 
 class NoChannel(WrongUsage):
@@ -81,10 +85,12 @@ def share_counts(agreement: str, weeks: str, names: tuple[str, ...], as_json: bo
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False, indent=2))
         return
+    owing = exchange.owing()
+    held_back = f"wait until {', '.join(owing)} returned what a restore lost" if owing else _HELD_BACK
     for each in found:
         line = f"{each.disease} to {each.to} on {each.channel}: {each.sent} figures queued ({each.withheld} withheld)"
         line += f", {each.unchanged} known already"
-        line += f", {each.waiting} held back by the suppression ledger" if each.waiting else ""
+        line += f", {each.waiting} {held_back}" if each.waiting else ""
         line += f", {each.negative} corrections below zero stay at home" if each.negative else ""
         line += f", refused: {', '.join(each.refused)}" if each.refused else ""
         click.echo(line)

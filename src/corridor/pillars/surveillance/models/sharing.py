@@ -62,6 +62,8 @@ class SentAlert(models.Model):
     to_node = models.CharField(max_length=120)
     disease = models.CharField(max_length=_CODE)
     place = models.CharField(max_length=60)
+    # Of an alert; empty for a withdrawal and a single case.
+    period_type = models.CharField(max_length=5, default="", blank=True)
     start_on = models.DateField()
     withdrawn = models.BooleanField(default=False)
     crossing_id = models.BigIntegerField()

@@ -35,6 +35,7 @@ from corridor.pillars.surveillance.services.partners import (
     store_partner_notifications,
     store_partner_withdrawals,
 )
+from corridor.pillars.surveillance.services.returned import share_soon, take_back_counts, take_back_events
 from corridor.pillars.surveillance.services.sharing import Shared, set_automatic, share_disease
 
 __all__ = [
@@ -63,9 +64,12 @@ __all__ = [
     "set_automatic",
     "share_alert",
     "share_disease",
+    "share_soon",
     "store_partner_alerts",
     "store_partner_counts",
     "store_partner_notifications",
     "store_partner_withdrawals",
+    "take_back_counts",
+    "take_back_events",
     "withdraw_alert",
 ]

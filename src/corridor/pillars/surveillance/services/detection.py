@@ -13,7 +13,7 @@ from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import WrongUsage
-from corridor.pillars.surveillance.models import DetectionResult, DetectionRun, Signal, SignalStep
+from corridor.pillars.surveillance.models import DetectionResult, DetectionRun, SentAlert, Signal, SignalStep
 from corridor.pillars.surveillance.rules import check_move, check_note
 from corridor.pillars.surveillance.services import bulk
 
@@ -92,7 +92,7 @@ def record_run(
     bulk.insert(DetectionResult, results.with_columns(pl.lit(run.pk).alias("run_id")))
     for signal in signals:
         raised = Signal.objects.create(
-            event=uuid.uuid4(),
+            event=_event(disease, period, signal),
             run=run,
             disease=disease,
             place=signal.place,
@@ -115,6 +115,14 @@ def record_run(
     _forget_old_results(disease=disease, period=period)
     note(run=run.pk, series=series, signals=len(signals))
     return run
+
+
+def _event(disease: str, period: str, raised: NewSignal) -> uuid.UUID:
+    """Return a new event, or the one under which partners were told of it before a restore that lost the signal."""
+    told = SentAlert.objects.filter(
+        disease=disease, place=raised.place, period_type=period, start_on=raised.start_on
+    ).exclude(event__in=Signal.objects.filter(disease=disease, place=raised.place).values("event"))
+    return told.values_list("event", flat=True).first() or uuid.uuid4()
 
 
 def _forget_old_results(*, disease: str, period: str) -> None:

@@ -59,6 +59,8 @@ def share_alert(
         If there is none.
     AlertWouldTell
         If the figure is withheld, and that it exceeds its limit would narrow it.
+    ReturnsOwed
+        While partners have not returned what was lost with a restore.
 
     Notes
     -----
@@ -66,6 +68,7 @@ def share_alert(
     the result; the crossing says why.
     """
     require(actor, SHARE)
+    exchange.require_whole()
     signal = locked_signal(signal_id)
     sent = SentAlert.objects.filter(event=signal.event, agreement=channel.agreement).order_by("-revision").first()
     observed, withheld = _figure(signal, channel)
@@ -148,6 +151,7 @@ def _send_event(
                 to_node=to,
                 disease=disease,
                 place=place,
+                period_type=getattr(message, "period_type", ""),
                 start_on=start_on,
                 withdrawn=isinstance(message, AlertWithdrawal),
                 crossing_id=crossing.pk,
@@ -196,8 +200,11 @@ def notify_cases(*, channel: ChannelView, disease: str, actor: Actor, now: datet
     ------
     NotPermitted
         If `actor` may not share.
+    ReturnsOwed
+        While partners have not returned what was lost with a restore: they may know of these cases.
     """
     require(actor, SHARE)
+    exchange.require_whole()
     level = str(channel.channel.get("place_level") or "admin1")
     since = (now.astimezone(UTC) - NOTIFIED_FOR).date()
     sent: list[SentAlert] = []

@@ -34,7 +34,7 @@ SHARE = "surveillance.share"
 CELLS_A_MESSAGE = 2000
 CELLS_A_CALL = 2000
 """Figures sent in one transaction, so that none holds the database longer than two seconds."""
-_SENT_ONCE = (
+SENT_ONCE = (
     "agreement",
     "channel",
     "to_node",
@@ -45,7 +45,7 @@ _SENT_ONCE = (
     "place",
     "start_on",
 )
-_SENT_LAST = ("value", "withheld", "sites_reported", "sites_expected", "revision", "crossing_id", "sent_at")
+SENT_LAST = ("value", "withheld", "sites_reported", "sites_expected", "revision", "crossing_id", "sent_at")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,8 +274,8 @@ def _send_counts(
             for cell in cells
         ],
         update_conflicts=True,
-        unique_fields=_SENT_ONCE,
-        update_fields=_SENT_LAST,
+        unique_fields=SENT_ONCE,
+        update_fields=SENT_LAST,
         batch_size=500,
     )
     return replace(

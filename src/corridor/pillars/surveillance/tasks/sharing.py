@@ -6,6 +6,7 @@ from typing import Any
 
 from corridor.accounts.actors import Actor, System
 from corridor.base.reference import diseases
+from corridor.exchange import services as exchange
 from corridor.exchange.registry import ChannelView
 from corridor.jobs.registry import JobContext, task
 from corridor.pillars.surveillance.messages import CaseNotification, PeriodCounts
@@ -26,8 +27,10 @@ def share(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None:
     actor = System("surveillance")
     codes = diseases_with_data(actor=actor)
     immediate = [code for code in codes if (known := diseases().get(code)) and known.notifiable == "immediate"]
+    # What may not leave before partners have returned what was lost goes with the job that their return asks for.
+    waits = bool(exchange.owing())
     for channel in automatic_channels(actor=actor, schema=CaseNotification.schema_id(), now=now):
-        for code in immediate:
+        for code in immediate if not waits else ():
             notify_cases(channel=channel, disease=code, actor=actor, now=now)
     today = now.astimezone(UTC).date()
     first_on = today - timedelta(weeks=int(arguments.get("weeks", 8)))

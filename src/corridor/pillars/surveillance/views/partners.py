@@ -63,6 +63,7 @@ def partners(request: PersonRequest) -> HttpResponse:
         "may_share": may(actor, SHARE),
         "may_work": may(actor, WORK),
         "partners": {each.node_id: each for each in exchange.partners(actor)},
+        "owing": exchange.owing(actor),
         "now": now,
     }
     return render(request, "surveillance/partners.html", context)
@@ -139,7 +140,15 @@ def send_now(request: PersonRequest) -> HttpResponse:
             sent,
         )
         messages.success(request, text % {"count": sent, "withheld": withheld})
-    elif not refused:
+    waiting = sum(each.waiting for each in shared)
+    if waiting and exchange.owing(request.user):
+        text = ngettext(
+            "%(count)d figure waits until the partners have returned what a restore lost here.",
+            "%(count)d figures wait until the partners have returned what a restore lost here.",
+            waiting,
+        )
+        messages.info(request, text % {"count": waiting})
+    elif not sent and not refused:
         messages.info(request, _("The partners have everything already; nothing was sent."))
     return redirect("surveillance:partners")
 

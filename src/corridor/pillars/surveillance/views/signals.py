@@ -20,6 +20,7 @@ from corridor.accounts.roles import may
 from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
+from corridor.exchange import services as exchange
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance import queries, services
 from corridor.pillars.surveillance.forms import MoveForm, NoteForm, ShareForm, SignalFilterForm, WithdrawForm
@@ -148,6 +149,9 @@ def share(request: PersonRequest, signal_id: int) -> HttpResponse:
             actor=request.user,
             now=utcnow(),
         )
+    except exchange.ReturnsOwed:
+        messages.error(request, _("Figures wait until the partners have returned what a restore lost here."))
+        return redirect("surveillance:signal", signal_id)
     except services.AlertWouldTell:
         messages.error(request, _("The figure is withheld, and an alert would say too much of it. Nothing was sent."))
         return redirect("surveillance:signal", signal_id)
