@@ -20,11 +20,12 @@ from corridor.accounts.services import add_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.exchange import keystore
+from corridor.exchange.commands.counters import counters as counters_command
 from corridor.exchange.commands.nodes import node as node_command
 from corridor.exchange.commands.peers import peer
-from corridor.exchange.models import ExportCounter, LogTree, Node, SealedBody
+from corridor.exchange.models import Crossing, ExportCounter, LogTree, Node, SealedBody
 from corridor.exchange.registry import register_message
-from corridor.exchange.services import bodies, checkpoints, send
+from corridor.exchange.services import bodies, checkpoints, counters, restore, send
 from tests.exchange.nodes import Corridor, store_effects
 from tests.exchange.test_agreement_limits import Records
 from tests.exchange.test_sealed_bodies import Referral
@@ -131,40 +132,154 @@ def test_a_body_deleted_after_the_backup_does_not_come_back_with_it(
         assert not (node.home / bodies.FOLDER / row.name[:2] / row.name).exists()
 
 
-@pytest.mark.parametrize("is_guarded", [True, False])
-def test_a_counter_that_began_after_the_backup_is_closed_until_its_year_ends(
-    corridor: Corridor, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
-) -> None:
+@pytest.fixture
+def records(corridor: Corridor) -> str:
+    """Return an agreement with a channel for data about persons."""
     register_message(Records, handler=store_effects)
     (figures,) = corridor.source()["channels"]
     caps = {"envelopes_per_day": 99, "persons_per_year": 99}
     opened = {"message": "test.records/1", "data_class": "deidentified", "disclosure": [], "caps": caps}
-    agreement = corridor.sign(channels=[figures | opened | {"filing": "standard-contract:2026-1"}])
+    return corridor.sign(channels=[figures | opened | {"filing": "standard-contract:2026-1"}])
+
+
+def lose(corridor: Corridor, run: Run, tmp_path: Path, agreement: str, *names: str) -> None:
+    """Send data about persons after a backup, put that back at China, and open a new epoch."""
     backup = tmp_path / "monday.tar"
     run(CN, node_command, "backup", str(backup))
-    assert _share(corridor, agreement) == ("queued", "")
+    corridor.advance(minutes=1)
+    assert _share(corridor, agreement, *names) == ("queued", "")
     corridor.settle()
-
     run(CN, node_command, "restore", str(backup))
     corridor[CN].deliver()
     with corridor[CN] as node:
-        assert not ExportCounter.objects.exists()
         for path in (node.home / keystore.KEYS / keystore.BODY_KEYS).iterdir():
             os.utime(path, (0, corridor.now.timestamp() - 60))
-    asked = run(CN, node_command, "restore")
+    _approved(run, run(CN, node_command, "restore"))
+    corridor.settle()
+
+
+def _approved(run: Run, asked: Result) -> None:
     number = re.search(r"approve (\d+)", asked.output)
     assert number is not None, (asked.output, asked.exception)
-    run(CN, approve, number[1], name="second")
+    allowed = run(CN, approve, number[1], name="second")
+    assert allowed.exit_code == 0, (allowed.output, allowed.exception)
+
+
+def counter(corridor: Corridor, *, rule: str = "CN:sensitive") -> tuple[int, bool]:
+    with corridor[CN]:
+        return ExportCounter.objects.values_list("persons", "is_closed").get(rule=rule, direction="out")
+
+
+def test_a_counter_is_closed_until_partners_returned_what_was_lost_and_then_knows_the_persons_again(
+    corridor: Corridor, run: Run, tmp_path: Path, records: str
+) -> None:
+    assert _share(corridor, records, "one") == ("queued", "")
+    corridor.settle()
+    lose(corridor, run, tmp_path, records, "one", "two", "three")
+    assert counter(corridor) == (1, True)
+    assert _share(corridor, records, "four") == ("refused", "counters_closed")
+
+    run(PK, peer, "confirm-restore", CN)
+    corridor.settle()
+
+    assert counter(corridor) == (3, False)
+    assert _share(corridor, records, "two") == ("queued", "")
+    assert counter(corridor) == (3, False)
+
+
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_a_counter_that_began_after_the_backup_is_closed_while_its_persons_are_not_returned(
+    corridor: Corridor, run: Run, tmp_path: Path, records: str, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
+) -> None:
+    lose(corridor, run, tmp_path, records, "one")
+    with corridor[CN]:
+        assert not ExportCounter.objects.exists()
+    _approved(run, run(CN, peer, "forgo-returns", PK, "--reason", "the institute was closed"))
     if not is_guarded:
         monkeypatch.setattr(keystore, "body_key_made_at", lambda folder, name: None)
-    outcome = _share(corridor, agreement)
+    outcome = _share(corridor, records, "two")
     assert outcome == (("refused", "counters_closed") if is_guarded else ("queued", ""))
 
 
-def _share(corridor: Corridor, agreement: str) -> tuple[str, str]:
+def test_two_persons_open_a_counter_at_a_stated_number_and_never_at_fewer_than_it_counted(
+    corridor: Corridor, run: Run, tmp_path: Path, records: str
+) -> None:
+    assert _share(corridor, records, "one", "two") == ("queued", "")
+    corridor.settle()
+    lose(corridor, run, tmp_path, records, "three")
+    with corridor[CN]:
+        number = str(ExportCounter.objects.get(rule="CN:sensitive", direction="out").pk)
+    stated = ("reopen", number, "--reason", "Register of referrals", "--persons")
+    assert isinstance(run(CN, counters_command, *stated, "3").exception, counters.NotClosed)
+    _approved(run, run(CN, peer, "forgo-returns", PK, "--reason", "the institute was closed"))
+    assert isinstance(run(CN, counters_command, *stated, "1").exception, counters.TooFew)
+    assert "closed after a restore" in run(CN, counters_command).output
+
+    _approved(run, run(CN, counters_command, *stated, "3"))
+
+    assert counter(corridor) == (3, False)
+    assert _share(corridor, records, "two", "four") == ("queued", "")
+    assert counter(corridor) == (4, False)
+    assert isinstance(run(CN, counters_command, *stated, "9").exception, counters.NotClosed)
+
+
+def test_persons_in_a_sealed_body_that_is_returned_count_as_new_ones_so_that_the_counter_is_never_too_low(
+    corridor: Corridor, run: Run, tmp_path: Path
+) -> None:
+    register_message(Referral, handler=store_effects)
+    (figures,) = corridor.source()["channels"]
+    letters = {"id": "letters", "message": "test.referral/1", "data_class": "personal", "disclosure": []}
+    caps = {"caps": {"envelopes_per_day": 9, "persons_per_year": 9}, "filing": "standard-contract:2026-1"}
+    agreement = corridor.sign(channels=[figures | letters | caps])
+    backup = tmp_path / "monday.tar"
+    run(CN, node_command, "backup", str(backup))
+    corridor.advance(minutes=1)
+    with corridor[CN] as node, transaction.atomic():
+        sent = send(
+            Referral(text="a patient"), to=PK, agreement=agreement, channel="letters", actor=System("t"), now=node.now
+        )
+    corridor.settle()
+    with corridor[CN]:
+        before = set(ExportCounter.objects.filter(direction="out").values_list("rule", "persons"))
+    run(CN, node_command, "restore", str(backup))
+    corridor[CN].deliver()
+    _approved(run, run(CN, node_command, "restore"))
+    corridor.settle()
+    run(PK, peer, "confirm-restore", CN)
+    corridor.settle()
+    with corridor[CN]:
+        assert sent.envelope_id in Crossing.objects.filter(direction="out").values_list("envelope_id", flat=True)
+        after = ExportCounter.objects.filter(direction="out")
+        assert before
+        assert set(after.values_list("rule", "persons")) == before
+        assert not after.filter(is_closed=True).exists()
+
+
+def test_what_is_sent_again_about_persons_is_accepted_and_counted_by_the_restored_receiver(
+    corridor: Corridor, run: Run, tmp_path: Path, records: str
+) -> None:
+    backup = tmp_path / "monday.tar"
+    assert _share(corridor, records, "one") == ("queued", "")
+    corridor.settle()
+    run(PK, node_command, "backup", str(backup))
+    corridor.advance(minutes=1)
+    assert _share(corridor, records, "two", "three") == ("queued", "")
+    corridor.settle()
+    run(PK, node_command, "restore", str(backup))
+    corridor[PK].deliver()
+    corridor[PK].both(lambda person: restore.ask_to_open_epoch(actor=person, now=corridor.now))
+    corridor.settle()
+    run(CN, peer, "confirm-restore", PK)
+    corridor.settle()
+    with corridor[PK]:
+        assert ExportCounter.objects.get(rule="CN:sensitive", direction="in").persons == 3
+        assert Crossing.objects.filter(schema="test.records/1", status="accepted").count() == 2
+
+
+def _share(corridor: Corridor, agreement: str, *names: str) -> tuple[str, str]:
     with corridor[CN] as node, transaction.atomic():
         crossing = send(
-            Records(names=("one",)), to=PK, agreement=agreement, channel="figures", actor=System("test"), now=node.now
+            Records(names=names), to=PK, agreement=agreement, channel="figures", actor=System("test"), now=node.now
         )
         return crossing.status, crossing.reason
 

@@ -47,7 +47,7 @@ class ExchangeConfig(AppConfig):
         from corridor.accounts.transactions import on_audit
         from corridor.exchange import handlers, tasks
         from corridor.exchange.queries import texts
-        from corridor.exchange.services import agreement_acts, disputes, log, partners, restore, returns
+        from corridor.exchange.services import agreement_acts, counters, disputes, log, partners, restore, returns
         from corridor.jobs.registry import every
 
         for role, permissions in GRANTS.items():
@@ -56,6 +56,7 @@ class ExchangeConfig(AppConfig):
         partners.register_approvals()
         restore.register_approvals()
         returns.register_approvals()
+        counters.register_approvals()
         disputes.register_approvals()
         agreement_acts.register_approvals()
         on_audit(log.append_audit)

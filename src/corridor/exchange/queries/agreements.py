@@ -8,7 +8,7 @@ from datetime import datetime
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.exchange.models import Agreement as AgreementRow
-from corridor.exchange.models import AgreementStatement, ExportCounter, Node
+from corridor.exchange.models import AgreementStatement, ExportCounter, Node, Partner
 from corridor.exchange.queries import texts
 from corridor.exchange.queries.lives import channel_view, document_of, find, replay_of
 from corridor.exchange.registry import ChannelView
@@ -105,8 +105,11 @@ class CounterView:
         ``out`` for what this node sent, ``in`` for what it received and counted again.
     limit : int or None
         None where no limit is known.
+    number : int
+        By which commands call it.
     """
 
+    number: int
     country: str
     sensitivity: str
     year: int
@@ -196,6 +199,7 @@ def channels_open(*, actor: Actor, schema: str, now: datetime) -> list[ChannelVi
 def counters(actor: Actor, *, now: datetime) -> list[CounterView]:
     """Return the export counters of this year and the last, by country, with their limits."""
     require(actor, "exchange.see_crossings")
+    is_owed = Partner.objects.filter(owed__in=(Partner.Owed.UNHEARD, Partner.Owed.RETURNS)).exists()
     views = []
     for row in ExportCounter.objects.filter(year__gte=now.year - 1).order_by("-year", "rule", "direction"):
         country, _, sensitivity = row.rule.partition(":")
@@ -203,6 +207,7 @@ def counters(actor: Actor, *, now: datetime) -> list[CounterView]:
             continue
         views.append(
             CounterView(
+                number=row.pk,
                 country=country,
                 sensitivity=sensitivity,
                 year=row.year,
@@ -210,7 +215,7 @@ def counters(actor: Actor, *, now: datetime) -> list[CounterView]:
                 persons=row.persons,
                 limit=row.limit,
                 standing=counter_rules.standing(row.persons, limit=row.limit),
-                is_closed=row.is_closed,
+                is_closed=row.is_closed or (row.direction == "out" and is_owed),
             )
         )
     return views

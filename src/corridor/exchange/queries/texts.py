@@ -229,6 +229,8 @@ ACTIONS: Mapping[str, Promise] = {
     "exchange.backup": _("Make a backup"),
     "exchange.open_epoch": _("Open a new epoch after a restore"),
     "exchange.confirm_restore": _("Confirm a partner’s restore"),
+    "exchange.forgo_returns": _("Go on without a partner’s return"),
+    "exchange.reopen_counter": _("Open a counter of persons again"),
     "exchange.delete_body": _("Delete received contents"),
     "exchange.hold_body": _("Hold or release received contents for a legal case"),
     "exchange.acknowledge_lost_bodies": _("Note contents that were lost with their key"),
@@ -246,6 +248,7 @@ DETAILS: Mapping[str, Promise] = {
     "disputes": _("disputes"),
     "envelopes": _("envelopes"),
     "epoch": _("epoch"),
+    "persons": _("persons"),
     "fingerprint": _("fingerprint"),
     "keys": _("keys"),
     "node": _("node"),
@@ -265,6 +268,8 @@ APPROVALS: Mapping[str, Promise] = {
     "exchange.terminate-agreement": _("Terminate an agreement"),
     "exchange.close-dispute": _("Close a dispute"),
     "exchange.open-epoch": _("Open a new epoch after a restore"),
+    "exchange.forgo-returns": _("Go on without a partner’s return"),
+    "exchange.reopen-counter": _("Open a counter of persons again"),
 }
 FAULTS: Mapping[str, Promise] = {
     "address-refused": _("The partner’s address is one that this node must not connect to."),
@@ -304,6 +309,10 @@ FAULTS: Mapping[str, Promise] = {
     "not-base64url": _("The card is damaged. Ask the partner for it again."),
     "not-canonical": _("The document does not have the expected form. Ask for it again."),
     "not-recovering": _("There is nothing to recover from, or it was done already."),
+    "nothing-owed": _("Nothing is waited for from this partner."),
+    "returns-owed": _("Figures wait until the partners have returned what was lost with a restore."),
+    "counter-not-closed": _("This counter is not closed, or partners still have to return what they hold."),
+    "too-few-persons": _("Fewer persons than the counter has counted cannot be stated."),
     "nothing-to-confirm": _("The partner told of no restore that waits for a yes."),
     "nothing-to-retry": _("This envelope cannot be sent again: it still waits, or its contents were deleted."),
     "partner-not-heard": _(

@@ -1,5 +1,8 @@
 """The database side of the export counters: whom a body concerns, how many that makes this year, and writing it down.
 
+After a restore the counters of what was sent are closed until partners have returned it; then they hold at least as
+many persons as before. What was received is counted again as partners send it again.
+
 A counter's row is its lock: it is taken before anything is counted and held until the transaction ends, so that two
 envelopes racing at one below a limit are counted one after the other. The key of the tags lies in the home's key
 store, apart from the database; without it nobody can tell from the tags who was counted.
@@ -7,26 +10,55 @@ store, apart from the database; without it nobody can tell from the tags who was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
-from corridor.accounts.actors import System
+from django.utils.translation import gettext as _
+
+from corridor.accounts.actors import Actor, System, actor_name
+from corridor.accounts.approvals import Outcome, ask, isolated, register_approval
 from corridor.accounts.transactions import note, write
+from corridor.base.errors import InputFault, Refused
 from corridor.exchange import keystore
 from corridor.exchange.messages import Message
 from corridor.exchange.models import Agreement as AgreementRow
-from corridor.exchange.models import Crossing, ExportCounter, ExportedPerson, Node
+from corridor.exchange.models import Crossing, ExportCounter, ExportedPerson, Node, Partner
 from corridor.exchange.rules import counters as rules
 from corridor.exchange.rules.agreement import Agreement
+from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.counters import CounterKey
 from corridor.exchange.rules.envelope import Header
 from corridor.exchange.rules.gate import GateState
 from corridor.exchange.rules.jurisdictions import Jurisdiction, jurisdictions
 from corridor.exchange.services import release
 
+REOPEN = "exchange.reopen-counter"
 _CHANNEL = "channel"
+_OUT = "out"
+
+
+class NotClosed(Refused):
+    """The counter is not closed, or partners still have to return what they hold."""
+
+    code = "counter-not-closed"
+
+
+class TooFew(InputFault):
+    """Fewer persons are stated than the counter has counted."""
+
+    code = "too-few-persons"
+
+
+@dataclass(frozen=True, slots=True)
+class _Persons:
+    """Whom a body concerns: how many, of which class of data, and the identifiers of those who have a stable one."""
+
+    number: int
+    data_class: DataClass
+    identifiers: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +84,11 @@ def complete(state: GateState, *, header: Header, message: Message, document: Ag
         whole = release.is_whole(message, header=header)
         told = release.unreleasable(message, header=header) if whole else 0
         state = replace(state, unreleasable=told, is_ledger_whole=whole)
-    if not _concerns_persons(message):
+    persons = _persons(message)
+    if not persons.number:
         return state
-    touched = _touch(header, message, document=document, own=state.own_node, now=now)
-    channel = _touch_channel(header, message, own=state.own_node, now=now)
+    touched = _touch(header, persons, country=_country(document, header), own=state.own_node, now=now)
+    channel = _touch_channel(header, persons, own=state.own_node, now=now)
     return replace(
         state,
         channel_persons=channel.persons_after(),
@@ -75,12 +108,104 @@ def record(header: Header, message: Message, *, document: Agreement, crossing: C
     """
     if crossing is not None:
         release.record(message, header=header, crossing=crossing)
-    if not _concerns_persons(message):
-        return
     own = header.from_ if crossing is not None else header.to
-    touched = [*_touch(header, message, document=document, own=own, now=now).values()]
-    for each in (*touched, _touch_channel(header, message, own=own, now=now)):
+    _count(header, _persons(message), country=_country(document, header), own=own, now=now)
+
+
+def take_back(header: Header, message: Message | None) -> None:
+    """Count again the persons of an envelope of this node's own that a partner returned after a restore.
+
+    Parameters
+    ----------
+    message : Message or None
+        None for a sealed body, which only the partner can open: each of its persons then counts as a new one, so that
+        the counter can come out too high and never too low.
+    """
+    found = _Persons(header.persons, header.data_class, ()) if message is None else _persons(message)
+    country = Node.objects.values_list("country", flat=True).get()
+    _count(header, found, country=country, own=header.from_, now=header.created_at)
+
+
+def _count(header: Header, persons: _Persons, *, country: str, own: str, now: datetime) -> None:
+    if not persons.number:
+        return
+    touched = [*_touch(header, persons, country=country, own=own, now=now).values()]
+    for each in (*touched, _touch_channel(header, persons, own=own, now=now)):
         _insert(each)
+
+
+def close_sent() -> None:
+    """Close the counters of what was sent: a backup was put back that does not know all of it.
+
+    Those of channels stay open: the cap of a channel is kept by the partner as well, who lost nothing.
+    """
+    ExportCounter.objects.filter(direction=_OUT).exclude(sensitivity=_CHANNEL).update(is_closed=True)
+
+
+def open_rebuilt() -> int:
+    """Open the counters that a restore closed, once all that was lost is counted again; return how many.
+
+    One whose key is lost stays closed, and all do while two persons went on without a partner's return.
+    """
+    if Partner.objects.exclude(owed=Partner.Owed.NOTHING).exists():
+        return 0
+    rows = ExportCounter.objects.select_for_update().filter(direction=_OUT, is_closed=True)
+    whole = [row.pk for row in rows if not row.persons or keystore.has_body_key(keystore.home(), _key_name(row))]
+    return ExportCounter.objects.filter(pk__in=whole).update(is_closed=False)
+
+
+def ask_to_reopen(number: int, *, persons: int, reason: str, actor: Actor, now: datetime) -> Outcome:
+    """Ask that a closed counter go on from a stated number of persons; a second person allows it.
+
+    Raises
+    ------
+    NotClosed, TooFew
+    """
+    _check_reopening(ExportCounter.objects.filter(pk=number).first(), persons=persons)
+    return ask(REOPEN, {"number": number, "persons": persons, "reason": reason}, actor=actor, now=now)
+
+
+@write("exchange.reopen_counter", subject="number")
+def reopen(*, number: int, persons: int, reason: str, actor: Actor, first: Actor, now: datetime) -> None:
+    """Let a closed counter go on from the number of persons that two persons state, with their reason in the trail.
+
+    Where the key of the tags is lost a new one is made: everybody who comes then counts as a new person.
+
+    Raises
+    ------
+    NotClosed, TooFew
+    """
+    del now
+    row = _check_reopening(ExportCounter.objects.select_for_update().filter(pk=number).first(), persons=persons)
+    home = keystore.home()
+    if not keystore.has_body_key(home, _key_name(row)):
+        keystore.make_body_key(home, _key_name(row))
+    row.persons, row.is_closed = persons, False
+    row.save(update_fields=["persons", "is_closed"])
+    note(counter=f"{row.rule} {row.year}", persons=persons, reason=reason, first=actor_name(first))
+
+
+def _check_reopening(row: ExportCounter | None, *, persons: int) -> ExportCounter:
+    if row is None or not row.is_closed or release.owing():
+        raise NotClosed(
+            "only a closed counter is opened by a stated number, and only when no partner's return is waited for any "
+            "more. `corridor counters` lists them; `corridor peer list` shows who owes a return."
+        )
+    if persons < row.persons:
+        raise TooFew(f"the counter has counted {row.persons} persons already; expected at least that, came {persons}")
+    return row
+
+
+def register_approvals() -> None:
+    """Announce what two persons decide about counters."""
+    register_approval(REOPEN, permission="exchange.restore", execute=reopen, describe=_describe)
+
+
+def _describe(arguments: dict[str, Any]) -> str:
+    return _("Open counter %(number)d of persons again at %(persons)d: %(reason)s") % {
+        **arguments,
+        "reason": isolated(arguments["reason"]),
+    }
 
 
 def retire(*, actor: System, now: datetime) -> int:
@@ -104,18 +229,22 @@ def _retire(year: int, *, actor: System, now: datetime) -> int:
     return len(names)
 
 
-def _concerns_persons(message: Message) -> bool:
-    return message.persons() > 0
+def _persons(message: Message) -> _Persons:
+    return _Persons(message.persons(), message.computed_class(), message.person_identifiers())
+
+
+def _country(document: Agreement, header: Header) -> str:
+    party = document.party(header.from_)
+    return party.country if party else ""
 
 
 def _touch(
-    header: Header, message: Message, *, document: Agreement, own: str, now: datetime
+    header: Header, persons: _Persons, *, country: str, own: str, now: datetime
 ) -> Mapping[CounterKey, _Touched]:
-    party = document.party(header.from_)
-    jurisdiction = jurisdictions().get(party.country) if party else None
+    jurisdiction = jurisdictions().get(country)
     if jurisdiction is None:
         return {}
-    keys = rules.counters_for(message.computed_class(), jurisdiction=jurisdiction, year=jurisdiction.year(now))
+    keys = rules.counters_for(persons.data_class, jurisdiction=jurisdiction, year=jurisdiction.year(now))
     return {
         key: _lock(
             rule=key.name,
@@ -124,13 +253,13 @@ def _touch(
             direction=_direction(header, own),
             limit=_lowest_limit(key, jurisdiction),
             header=header,
-            message=message,
+            persons=persons,
         )
         for key in keys
     }
 
 
-def _touch_channel(header: Header, message: Message, *, own: str, now: datetime) -> _Touched:
+def _touch_channel(header: Header, persons: _Persons, *, own: str, now: datetime) -> _Touched:
     return _lock(
         rule=channel_rule(header.agreement, header.channel, sender=header.from_),
         year=now.year,
@@ -138,7 +267,7 @@ def _touch_channel(header: Header, message: Message, *, own: str, now: datetime)
         direction=_direction(header, own),
         limit=None,
         header=header,
-        message=message,
+        persons=persons,
     )
 
 
@@ -156,7 +285,7 @@ def _lock(
     direction: str,
     limit: int | None,
     header: Header,
-    message: Message,
+    persons: _Persons,
 ) -> _Touched:
     fresh, is_fresh = ExportCounter.objects.get_or_create(
         rule=rule, year=year, sensitivity=sensitivity, direction=direction, defaults={"limit": limit}
@@ -169,7 +298,8 @@ def _lock(
     key = _year_key(row)
     if key is None:
         return _Touched(row, frozenset(), is_closed=True)
-    return _Touched(row, frozenset(_tags(header, message, key=key)), is_closed=row.is_closed)
+    is_closed = row.is_closed or (direction == _OUT and bool(release.owing()))
+    return _Touched(row, frozenset(_tags(header, persons, key=key)), is_closed=is_closed)
 
 
 def _was_lost(row: ExportCounter) -> bool:
@@ -177,16 +307,17 @@ def _was_lost(row: ExportCounter) -> bool:
 
     Its key lies outside the database, and outlived it.
     """
-    node = Node.objects.get()
-    made_at = keystore.body_key_made_at(keystore.home(), _key_name(row)) if node.epoch > 1 else None
-    return made_at is not None and made_at < node.state_since_at
+    if row.direction != _OUT or not Partner.objects.exclude(owed=Partner.Owed.NOTHING).exists():
+        return False
+    made_at = keystore.body_key_made_at(keystore.home(), _key_name(row))
+    return made_at is not None and made_at < Node.objects.get().state_since_at
 
 
-def _tags(header: Header, message: Message, *, key: bytes) -> Iterable[bytes]:
+def _tags(header: Header, persons: _Persons, *, key: bytes) -> Iterable[bytes]:
     """Return one tag per person; who has no stable identifier is a new person of this very envelope."""
-    identified = {rules.tag(identifier, key=key) for identifier in message.person_identifiers()}
+    identified = {rules.tag(identifier, key=key) for identifier in persons.identifiers}
     yield from identified
-    for number in range(message.persons() - len(identified)):
+    for number in range(persons.number - len(identified)):
         yield rules.tag(f"{header.from_} {header.id} {number}", key=key)
 
 
@@ -220,7 +351,7 @@ def _insert(touched: _Touched) -> None:
 
 
 def _direction(header: Header, own: str) -> str:
-    return "out" if header.from_ == own else "in"
+    return _OUT if header.from_ == own else "in"
 
 
 def _lowest_limit(key: CounterKey, jurisdiction: Jurisdiction) -> int | None:

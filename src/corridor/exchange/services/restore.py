@@ -16,7 +16,6 @@ from corridor.accounts.transactions import note, write
 from corridor.base.errors import Refused
 from corridor.exchange.messages import RestoreNotice
 from corridor.exchange.models import (
-    ExportCounter,
     LogTree,
     Node,
     OutboxEntry,
@@ -26,7 +25,7 @@ from corridor.exchange.models import (
 from corridor.exchange.rules.canonical import b64
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
-from corridor.exchange.services import log, returns
+from corridor.exchange.services import counters, log, returns
 from corridor.exchange.services.outbox import send_control
 from corridor.exchange.services.partners import lock_partner
 from corridor.exchange.services.swaps import BeyondOurLog, parts_of
@@ -109,7 +108,7 @@ def _next_epoch(node: Node) -> int:
 def open_epoch(*, epoch: int, actor: Actor, first: Actor, now: datetime) -> None:
     """Open a new epoch: each tree begins anew with a leaf that names the restored and the lost checkpoint.
 
-    Counters and budgets cannot be rebuilt from what partners return, so they are closed for the year.
+    Counters of persons whose data was sent are closed until partners have returned what they hold.
 
     Raises
     ------
@@ -139,7 +138,7 @@ def open_epoch(*, epoch: int, actor: Actor, first: Actor, now: datetime) -> None
             origins.append(head.origin)
             restored.append(b64(bytes(head.checkpoint)))
             lost.append(b64(bytes(gone.signed) if gone else b""))
-    ExportCounter.objects.update(is_closed=True)
+    counters.close_sent()
     notice = RestoreNotice(epoch=epoch, origins=tuple(origins), restored=tuple(restored), lost=tuple(lost))
     for partner in Partner.objects.all():
         # What this node would now sign again may be with the partner already: its own list of what it holds decides.

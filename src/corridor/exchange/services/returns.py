@@ -25,7 +25,7 @@ from corridor.exchange.rules.envelope import Unpacked, unpack
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
 from corridor.exchange.rules.receipt import Receipt, read_receipt
-from corridor.exchange.services import log, release
+from corridor.exchange.services import counters, log, release
 from corridor.exchange.services.outbox import own_transport_keys, send_control
 from corridor.exchange.services.partners import lock_partner, transport_keys
 from corridor.exchange.services.swaps import log_keys_of
@@ -201,9 +201,13 @@ def _insert_returned(token: bytes, unpacked: Unpacked, receipt: Receipt, *, now:
         actor="returned by the partner",
     )
     registered = registry.registration(header.schema)
-    if registered is None or unpacked.body is None:
+    message = None
+    if registered is not None and unpacked.body is not None:
+        message = registered.message.from_bytes(unpacked.body)
+    if header.persons:
+        counters.take_back(header, message)
+    if registered is None or message is None:
         return
-    message = registered.message.from_bytes(unpacked.body)
     # The partner saw these figures, also where it refused them, so the release ledger must know them again.
     release.record(message, header=header, crossing=crossing)
     if registered.returned is not None and crossing.status == Crossing.Status.ACCEPTED:
@@ -254,6 +258,7 @@ def _waits_no_longer(partner: Partner, owed: Partner.Owed, *, actor: Actor, now:
     partner.owed = owed
     partner.save(update_fields=["owed"])
     if not release.owing():
+        counters.open_rebuilt()
         registry.resume_after_returns(actor=actor, now=now)
 
 

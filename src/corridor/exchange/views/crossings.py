@@ -154,8 +154,10 @@ def crossing_retry(request: PersonRequest, crossing_id: int) -> HttpResponse:
 def counter_list(request: PersonRequest) -> HttpResponse:
     """Show how many persons' data left this year, and how near a limit of the law is."""
     now = utcnow()
+    found = agreement_queries.counters(request.user, now=now)
     context = {
-        "counters": agreement_queries.counters(request.user, now=now),
+        "counters": found,
+        "closed": [each for each in found if each.is_closed],
         "law": [_law(jurisdiction) for jurisdiction in agreement_queries.known_law(request.user)],
         "year": now.year,
     }

@@ -200,6 +200,8 @@ ACTIONS: Mapping[str, Promise] = {
     "surveillance.store_partner_alerts": _("Store a partner’s alerts"),
     "surveillance.store_partner_notifications": _("Store a partner’s single cases"),
     "surveillance.store_partner_withdrawals": _("Store a partner’s withdrawals of alerts"),
+    "surveillance.take_back_counts": _("Know again which counts a partner was told"),
+    "surveillance.take_back_events": _("Know again of which events a partner was told"),
     "surveillance.see_alert": _("See a partner’s alert"),
     "surveillance.look": _("Look at the board"),
     "surveillance.mark_read": _("Mark news as read"),
