@@ -158,7 +158,7 @@ def test_another_leaf_at_a_place_that_was_shown_before_is_proved(corridor: Corri
     later = replace(receipt, leaf_hash=other_leaf)
     path = InclusionPath(other_leaf, tuple(tree.inclusion_proof(forked, receipt.index, size)))
     with corridor[PK] as node, transaction.atomic():
-        checkpoint = control.read_checkpoint_by(signed, log_keys=swaps.log_keys_of(CN), node=CN)
+        checkpoint = control.read_checkpoint_by(signed, log_keys=partners.log_keys_of(CN), node=CN)
         leaves.take(CN, [(later, path)], given={receipt.origin: checkpoint}, now=node.now)
     assert disputes(corridor[PK]) == [(CN, "forked-leaf")]
     with corridor[PK]:
@@ -212,7 +212,7 @@ def test_the_proof_for_a_smaller_checkpoint_that_came_late_is_demanded_and_joins
     agreement = exchanged(corridor, 7)
     with corridor[PK] as node, transaction.atomic():
         corridor[PK].send(8, to=CN, agreement=agreement)
-        late = checkpoints.sign(LogTree.objects.select_for_update().get(kind="agreement"), now=node.now)
+        late = checkpoints.sign(LogTree.objects.select_for_update().get(kind="agreement"), now=node.now).signed
     corridor[PK].send(9, to=CN, agreement=agreement)
     corridor.settle()
     _loose(corridor, late)
@@ -301,7 +301,7 @@ def _given(corridor: Corridor, receipt: Receipt) -> dict[str, note.Checkpoint]:
     with corridor[PK]:
         leaf = leaves.of_receipt(receipt)
         assert leaf is not None
-        checkpoint = control.read_checkpoint_by(leaf.checkpoint, log_keys=swaps.log_keys_of(CN), node=CN)
+        checkpoint = control.read_checkpoint_by(leaf.checkpoint, log_keys=partners.log_keys_of(CN), node=CN)
     return {receipt.origin: checkpoint}
 
 

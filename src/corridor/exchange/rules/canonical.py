@@ -6,7 +6,6 @@ JSON reader holds exactly, and no text carries bidirectional control characters,
 else than was signed.
 """
 
-import base64
 import binascii
 import hashlib
 import json
@@ -27,6 +26,8 @@ MAX_INTEGER = 2**53 - 1
 _FIRST_EXPONENT = 1e21
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*\Z")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 class NotCanonical(InputFault):
@@ -70,8 +71,17 @@ def canonical(value: Any) -> bytes:
     written by the standard library, whose output is the same there and comes about twice as fast; a property test
     compares the two writers.
     """
-    if _check(value, 1):
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _spell(value, is_plain=_check(value, 1))
+
+
+# Made once: the functions of the module `json` make a new one at each call that names an option.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _spell(value: Any, *, is_plain: bool) -> bytes:
+    """Return the one spelling of a value that was checked, by the standard library where it writes the same."""
+    if is_plain:
+        return _ENCODER.encode(value).encode()
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError) as fault:
@@ -91,8 +101,11 @@ def _check(value: Any, depth: int) -> bool:
     plain = True
     if isinstance(value, dict):
         for key, member in value.items():
-            plain &= _check_key(key)
-            plain &= _check(member, depth + 1)
+            # Texts of ASCII are nearly everything that is ever signed, and nothing of theirs needs a closer look.
+            if type(key) is not str or not key.isascii():
+                plain &= _check_key(key)
+            if type(member) is not str or not member.isascii():
+                plain &= _check(member, depth + 1)
         return plain
     if isinstance(value, list | tuple):
         for member in value:
@@ -149,12 +162,20 @@ def parse_strict(data: bytes) -> Any:
     NotCanonical
         If `data` is no such JSON.
     """
+    value, _ = _read(data)
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def _read(data: bytes) -> tuple[Any, bool]:
+    """Return the value in `data`, and whether the standard library writes it as RFC 8785 does."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        value = _DECODER.decode(data.decode())
     except (ValueError, RecursionError) as fault:
         raise NotCanonical("bytes are no JSON in UTF-8") from fault
-    _check(value, 1)
-    return value
+    return value, _check(value, 1)
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -165,15 +186,15 @@ def parse_canonical(data: bytes) -> Any:
     NotCanonical
         If the bytes are no JSON, or differ from their own re-serialisation.
     """
-    value = parse_strict(data)
-    if canonical(value) != data:
+    value, is_plain = _read(data)
+    if _spell(value, is_plain=is_plain) != data:
         raise NotCanonical("the bytes differ from their canonical form (RFC 8785): altered, or not written by a node")
     return value
 
 
 def b64(data: bytes) -> str:
     """Return `data` in base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
 
 def unb64(text: str) -> bytes:
@@ -187,7 +208,7 @@ def unb64(text: str) -> bytes:
     if not isinstance(text, str) or not _BASE64URL.match(text):
         raise NotBase64url("expected base64url without padding; other characters came")
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_")
+        data = binascii.a2b_base64(text.encode().translate(_FROM_URL) + b"=" * (-len(text) % 4))
     except binascii.Error as fault:
         raise NotBase64url("expected base64url; its length is impossible") from fault
     if len(text) % 4 and b64(data[len(data) // 3 * 3 :]) != text[len(text) // 4 * 4 :]:

@@ -285,7 +285,7 @@ def unpack(
     """
     signed = read_token(token, typ=ENVELOPE_TYPE, keys=keys)
     try:
-        payload = json.loads(signed.payload, object_pairs_hook=_members)
+        payload = _DECODER.decode(signed.payload.decode())
     except (ValueError, RecursionError) as fault:
         raise Malformed("the payload is no JSON object") from fault
     header, body, sealed = _read_payload(payload)
@@ -301,6 +301,9 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise Malformed("the payload names a member twice")
     return members
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_members)
 
 
 def _read_payload(payload: Any) -> tuple[Header, bytes | None, SealedPart | None]:

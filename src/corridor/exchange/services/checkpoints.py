@@ -13,12 +13,12 @@ from corridor.accounts.transactions import note as note_detail
 from corridor.accounts.transactions import write
 from corridor.base.errors import CorridorError
 from corridor.exchange import keystore
-from corridor.exchange.models import CardVersion, Crossing, LogLeaf, LogTile, LogTree, Node
+from corridor.exchange.models import Crossing, LogLeaf, LogTile, LogTree, Node
 from corridor.exchange.rules import note, tree
 from corridor.exchange.rules.canonical import sha256_hex
-from corridor.exchange.rules.card import chain_of
 from corridor.exchange.services import bulk, log
 from corridor.exchange.services.crash import crash_point
+from corridor.exchange.services.partners import log_keys_of
 
 TILE_HEIGHT = 8
 """A tile is the root of 2**8 complete subtrees of the tile level below."""
@@ -66,24 +66,19 @@ def reader_of(head: LogTree) -> tree.Reader:
             raise log.LogMismatch(f"{head.origin} lacks hash {place} of level {base}")
 
     def read(level: int, index: int) -> bytes:
-        if (level, index) in known:
-            return known[level, index]
-        base = level // TILE_HEIGHT * TILE_HEIGHT
-        span = 1 << (level - base)
-        first = index << (level - base)
-        for place in range(first, first + span):
-            if (base, place) not in known:
-                load(base, place)
-        layer = [known[base, place] for place in range(first, first + span)]
-        while len(layer) > 1:
-            layer = [tree.parent_hash(left, right) for left, right in zip(layer[::2], layer[1::2], strict=True)]
-        known[level, index] = layer[0]
-        return layer[0]
+        found = known.get((level, index))
+        if found is not None:
+            return found
+        if level % TILE_HEIGHT == 0:
+            load(level, index)
+        else:
+            known[level, index] = tree.parent_hash(read(level - 1, 2 * index), read(level - 1, 2 * index + 1))
+        return known[level, index]
 
     return read
 
 
-def sign(head: LogTree, *, now: datetime) -> bytes:
+def sign(head: LogTree, *, now: datetime) -> note.Checkpoint:
     """Return the checkpoint of the tree as it stands, signed and stored in this transaction.
 
     The stored frontier must reproduce the root signed last, and is extended by leaves that are read back and hashed
@@ -106,7 +101,7 @@ def sign(head: LogTree, *, now: datetime) -> bytes:
     frontier = tree.Frontier.parse(bytes(head.frontier))
     _check_last(head, frontier, node)
     if head.size == head.signed_size and head.checkpoint:
-        return bytes(head.checkpoint)
+        return note.Checkpoint(head.origin, head.size, frontier.root, bytes(head.checkpoint))
     tiles = list(_extend(head, frontier))
     if frontier.size != head.size:
         raise log.LogMismatch(
@@ -117,7 +112,7 @@ def sign(head: LogTree, *, now: datetime) -> bytes:
     head.signed_size, head.frontier, head.checkpoint_at = head.size, frontier.serialise(), now
     crash_point("checkpoint-before-store")
     head.save(update_fields=["checkpoint", "signed_size", "frontier", "checkpoint_at"])
-    return bytes(head.checkpoint)
+    return note.Checkpoint(head.origin, head.size, frontier.root, bytes(head.checkpoint))
 
 
 def _check_last(head: LogTree, frontier: tree.Frontier, node: Node) -> None:
@@ -132,18 +127,12 @@ def _check_last(head: LogTree, frontier: tree.Frontier, node: Node) -> None:
 
 def _read_own(checkpoint: bytes, *, node_id: str) -> note.Checkpoint:
     """Return an own checkpoint, signed by any log key that this node ever had."""
-    for public in own_log_keys(node_id):
+    for public in log_keys_of(node_id):
         try:
             return note.read_checkpoint(checkpoint, public, node_id)
         except note.NoteUnsigned:
             continue
     raise log.LogMismatch("the stored checkpoint carries no signature of this node")
-
-
-def own_log_keys(node_id: str) -> list[bytes]:
-    """Return the public log keys of this node, latest first."""
-    documents = CardVersion.objects.filter(node_id=node_id).values_list("signed", flat=True).order_by("serial")
-    return [card.keys.log for card in reversed(chain_of([bytes(document) for document in documents]))]
 
 
 def _extend(head: LogTree, frontier: tree.Frontier) -> Iterator[tuple[int, int, int, bytes]]:

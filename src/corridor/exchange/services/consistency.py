@@ -19,7 +19,8 @@ from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.services import agreements, checkpoints, log
 from corridor.exchange.services.disputes import open_dispute
 from corridor.exchange.services.outbox import DELIVERY, send_control
-from corridor.exchange.services.swaps import is_shared, keep, log_keys_of, parts_of, shared_trees
+from corridor.exchange.services.partners import log_keys_of
+from corridor.exchange.services.swaps import is_shared, keep, parts_of, shared_trees
 
 MAX_DEMANDS = 20
 """How many proofs a peer is asked for at a time."""

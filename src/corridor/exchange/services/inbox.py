@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import IntegrityError, transaction
 from django.db.utils import DatabaseError
@@ -305,20 +305,7 @@ class _Receiver:
         return _Judged(item, gate.judge(header, message), message, body)
 
     def _write(self, group: Sequence[_Judged], *, head: LogTree) -> dict[int, Reply]:
-        records = [
-            log.record(
-                "received",
-                now=self.now,
-                envelope=each.item.unpacked.token_hash,
-                id=each.item.header.id,
-                **{"from": each.item.header.from_},
-                agreement=each.item.header.agreement,
-                schema=each.item.header.schema,
-                outcome=each.ruling.outcome,
-                reason=each.ruling.reason,
-            )
-            for each in group
-        ]
+        records = [self._record_of(each) for each in group]
         leaves = log.append(head, records)
         crash_point("receive-after-append")
         key = keystore.own_keys().transport
@@ -342,36 +329,27 @@ class _Receiver:
             Crossing,
             _COLUMNS,
             [
-                (
-                    "in",
-                    each.item.header.id,
-                    each.item.header.from_,
-                    each.item.header.to,
-                    each.item.header.agreement,
-                    each.item.header.channel,
-                    each.item.header.schema,
-                    each.item.header.purpose,
-                    str(each.item.header.data_class),
-                    each.item.header.persons,
-                    each.ruling.outcome,
-                    each.ruling.reason,
-                    each.item.unpacked.token_hash,
-                    each.item.posted.token,
-                    receipt,
-                    b"",
-                    head.pk,
-                    leaf.index,
-                    bulk.moment(each.item.header.created_at),
-                    moment,
-                    moment,
-                    "",
-                )
+                _row(each, receipt, tree=head.pk, index=leaf.index, moment=moment)
                 for each, leaf, receipt in zip(group, leaves, made, strict=True)
             ],
         )
         self._keep_bodies(group)
         crash_point("receive-after-inbox")
         return {each.item.place: Reply("receipt", receipt) for each, receipt in zip(group, made, strict=True)}
+
+    def _record_of(self, judged: _Judged) -> bytes:
+        header = judged.item.header
+        return log.record(
+            "received",
+            now=self.now,
+            envelope=judged.item.unpacked.token_hash,
+            id=header.id,
+            **{"from": header.from_},
+            agreement=header.agreement,
+            schema=header.schema,
+            outcome=judged.ruling.outcome,
+            reason=judged.ruling.reason,
+        )
 
     def _keep_bodies(self, group: Sequence[_Judged]) -> None:
         """Keep the ciphertext of what was accepted, for evidence, until a person deletes it."""
@@ -436,6 +414,35 @@ _COLUMNS = (
     "settled_at",
     "actor",
 )
+
+
+def _row(judged: _Judged, receipt: bytes, *, tree: int, index: int, moment: Any) -> tuple[Any, ...]:
+    """Return the inbox row of an envelope, in the order of `_COLUMNS`."""
+    header = judged.item.header
+    return (
+        "in",
+        header.id,
+        header.from_,
+        header.to,
+        header.agreement,
+        header.channel,
+        header.schema,
+        header.purpose,
+        str(header.data_class),
+        header.persons,
+        judged.ruling.outcome,
+        judged.ruling.reason,
+        judged.item.unpacked.token_hash,
+        judged.item.posted.token,
+        receipt,
+        b"",
+        tree,
+        index,
+        bulk.moment(header.created_at),
+        moment,
+        moment,
+        "",
+    )
 
 
 def _crossing_ids(from_node: str, envelope_ids: Sequence[str]) -> Mapping[str, int]:

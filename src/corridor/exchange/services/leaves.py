@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from corridor.exchange.models import LogTree, PeerCheckpoint, PeerLeaf
@@ -12,37 +11,37 @@ from corridor.exchange.rules import control, tree
 from corridor.exchange.rules.control import ShownLeaf
 from corridor.exchange.rules.note import Checkpoint
 from corridor.exchange.rules.receipt import Receipt, place_of
-from corridor.exchange.services import bulk, checkpoints
+from corridor.exchange.services import bulk
 from corridor.exchange.services.disputes import open_dispute
 from corridor.exchange.services.inbox import InclusionPath, Reply
-from corridor.exchange.services.swaps import parts_of
+from corridor.exchange.services.swaps import Swap, parts_of
 
 _HASH = 32
 
 
-def show(replies: Sequence[Reply], *, given: Iterable[Checkpoint]) -> list[Reply]:
+def show(replies: Sequence[Reply], *, beside: Iterable[Swap]) -> list[Reply]:
     """Return `replies`, each receipt with the leaf at its place and the path to the checkpoint that goes with them.
 
     Parameters
     ----------
     replies : sequence of Reply
-    given : iterable of Checkpoint
-        Of this node's trees, as signed in this transaction. A receipt of another tree, or of an earlier epoch, stays
-        as it is.
+    beside : iterable of Swap
+        Made in this transaction, of this node's trees. A receipt of another tree, or of an earlier epoch, stays as
+        it is.
     """
-    sizes = {checkpoint.origin: checkpoint.size for checkpoint in given}
+    trees = {swap.own.checkpoint.origin: swap.own for swap in beside if swap.own is not None}
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for number, reply in enumerate(replies):
         origin, index = place_of(reply.receipt) if reply.receipt else ("", 0)
-        if index < sizes.get(origin, 0):
+        if origin in trees and index < trees[origin].checkpoint.size:
             places[origin].append((number, index))
     shown = list(replies)
-    for head in LogTree.objects.filter(origin__in=places):
-        read = checkpoints.reader_of(head)
-        indexes = [index for _, index in places[head.origin]]
-        paths = tree.inclusion_proofs(read, indexes, sizes[head.origin])
-        for (number, index), path in zip(places[head.origin], paths, strict=True):
-            shown[number] = replace(shown[number], leaf=InclusionPath(read(0, index), tuple(path)))
+    for origin, of_tree in places.items():
+        own = trees[origin]
+        paths = tree.inclusion_proofs(own.read, [index for _, index in of_tree], own.checkpoint.size)
+        for (number, index), path in zip(of_tree, paths, strict=True):
+            leaf = InclusionPath(own.read(0, index), tuple(path))
+            shown[number] = Reply("receipt", replies[number].receipt, leaf=leaf)
     return shown
 
 

@@ -26,7 +26,7 @@ from corridor.exchange.rules.evidence_file import Contents, LogProof, NodeHistor
 from corridor.exchange.rules.receipt import Receipt, read_receipt
 from corridor.exchange.services import bodies, checkpoints, leaves, log
 from corridor.exchange.services.outbox import own_transport_keys
-from corridor.exchange.services.partners import transport_keys
+from corridor.exchange.services.partners import log_keys_of, transport_keys
 from corridor.exchange.services.swaps import cards_of
 
 
@@ -113,8 +113,8 @@ def _proofs(
             f"{peer} has not shown since this node started which checkpoints it holds, and until then none is signed "
             "here. Wait until it is reached; `corridor peer list` shows when."
         )
-    signed = bytes(held.signed) if held else checkpoints.sign(head, now=now)
-    size = control.read_checkpoint_by(signed, log_keys=checkpoints.own_log_keys(own), node=own).size
+    signed = bytes(held.signed) if held else checkpoints.sign(head, now=now).signed
+    size = control.read_checkpoint_by(signed, log_keys=log_keys_of(own), node=own).size
     reader = checkpoints.reader_of(head)
     proofs = tuple(
         LogProof(

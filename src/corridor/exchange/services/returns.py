@@ -27,8 +27,7 @@ from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
 from corridor.exchange.rules.receipt import Receipt, read_receipt
 from corridor.exchange.services import counters, log, release
 from corridor.exchange.services.outbox import own_transport_keys, send_control
-from corridor.exchange.services.partners import lock_partner, transport_keys
-from corridor.exchange.services.swaps import log_keys_of
+from corridor.exchange.services.partners import lock_partner, log_keys_of, transport_keys
 
 FORGO = "exchange.forgo-returns"
 

@@ -253,7 +253,7 @@ def _answer(came: Round, *, peer: str, actor: Peer, now: datetime, clock_offset_
     touched: set[tuple[str, str]] = set(about.trees)
     replies = inbox.receive(came.envelopes, peer=peer, now=now, touched=touched) if came.envelopes else []
     made = swaps.make(peer, touched, nonce=came.nonce, now=now)
-    replies = leaves.show(replies, given=[swap.given for swap in made if swap.given is not None])
+    replies = leaves.show(replies, beside=made)
     _met(partner, now=now, clock_offset_seconds=clock_offset_seconds)
     return Answer(tuple(replies), tuple(made))
 

@@ -15,7 +15,7 @@ from corridor.exchange.rules.control import CheckpointStatement
 from corridor.exchange.rules.note import Checkpoint
 from corridor.exchange.services import agreements, checkpoints, log
 from corridor.exchange.services.disputes import open_dispute
-from corridor.exchange.services.partners import chain, lock_partner, transport_keys
+from corridor.exchange.services.partners import lock_partner, log_keys_of, transport_keys
 
 MAX_SWAPS = 200
 
@@ -39,18 +39,26 @@ class BeyondOurLog(CorridorError):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnTree:
+    """A tree of this node's log as it was signed in this transaction, and a reader of its hashes for proofs."""
+
+    checkpoint: Checkpoint
+    read: tree.Reader
+
+
+@dataclass(frozen=True, slots=True)
 class Swap:
     """What travels for one tree: a checkpoint statement, and the proof from the quoted checkpoint to the given one.
 
     Attributes
     ----------
-    given : Checkpoint or None
+    own : OwnTree or None
         What the statement gives, for its author's own use; it does not travel a second time.
     """
 
     statement: bytes
     proof: tuple[bytes, ...] = ()
-    given: Checkpoint | None = None
+    own: OwnTree | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +114,13 @@ def make(
     node, partner = log.own_node(), Partner.objects.get(node_id=peer)
     swaps = []
     for kind, subject in sorted(set(trees)):
-        given, quoted, proof = _own_side(peer, kind, subject, now=now) if is_signing else (None, None, ())
+        own, quoted, proof = _own_side(peer, kind, subject, now=now) if is_signing else (None, None, ())
         theirs = subject if kind == LogTree.Kind.AGREEMENT else node.node_id
         origin = note.log_origin(peer, kind=kind, subject=theirs, epoch=partner.epoch)
         # Who asks whether it is behind is shown the largest that it signed, joined to the others or not.
         rows = PeerCheckpoint.objects.filter(origin=origin, **({"is_proved": True} if is_signing else {}))
         held = rows.order_by("size").last()
-        if given is None and held is None:
+        if own is None and held is None:
             continue
         statement = control.make_checkpoint_statement(
             node=node.node_id,
@@ -120,18 +128,12 @@ def make(
             at=now,
             nonce=nonce,
             key=keystore.own_keys().transport,
-            given=given,
+            given=own.checkpoint.signed if own else None,
             quoted=quoted,
             held=bytes(held.signed) if held else None,
         )
-        swaps.append(Swap(statement, proof, _read_own(given, node.node_id)))
+        swaps.append(Swap(statement, proof, own))
     return swaps
-
-
-def _read_own(given: bytes | None, node_id: str) -> Checkpoint | None:
-    if given is None:
-        return None
-    return control.read_checkpoint_by(given, log_keys=checkpoints.own_log_keys(node_id), node=node_id)
 
 
 def remember_told(peer: str, swaps: Sequence[Swap], *, now: datetime) -> None:
@@ -139,10 +141,14 @@ def remember_told(peer: str, swaps: Sequence[Swap], *, now: datetime) -> None:
     OwnStatement.objects.bulk_create(
         [
             OwnStatement(
-                node_id=peer, origin=swap.given.origin, size=swap.given.size, signed=swap.statement, told_at=now
+                node_id=peer,
+                origin=swap.own.checkpoint.origin,
+                size=swap.own.checkpoint.size,
+                signed=swap.statement,
+                told_at=now,
             )
             for swap in swaps
-            if swap.given is not None
+            if swap.own is not None
         ],
         # The first time that a size was told bounds as well as any later one, and the last one bounds closest.
         update_conflicts=True,
@@ -153,18 +159,18 @@ def remember_told(peer: str, swaps: Sequence[Swap], *, now: datetime) -> None:
 
 def _own_side(
     peer: str, kind: str, subject: str, *, now: datetime
-) -> tuple[bytes | None, bytes | None, tuple[bytes, ...]]:
+) -> tuple[OwnTree | None, bytes | None, tuple[bytes, ...]]:
     head = log.lock_tree(kind, subject=subject, now=now)
     if head.size == 0:
         return None, None, ()
-    given = checkpoints.sign(head, now=now)
+    own = OwnTree(checkpoints.sign(head, now=now), checkpoints.reader_of(head))
     held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin).first()
     if held is None:
-        return given, None, ()
+        return own, None, ()
     proof: Sequence[bytes] = ()
     if 0 < held.size < head.size:
-        proof = tree.consistency_proof(checkpoints.reader_of(head), held.size, head.size)
-    return given, bytes(held.signed), tuple(proof)
+        proof = tree.consistency_proof(own.read, held.size, head.size)
+    return own, bytes(held.signed), tuple(proof)
 
 
 def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> Taken:
@@ -201,9 +207,7 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> Taken:
 def _peer_holds(peer: str, signed: bytes, *, statement: bytes, now: datetime) -> None:
     node = log.own_node()
     try:
-        checkpoint = control.read_checkpoint_by(
-            signed, log_keys=checkpoints.own_log_keys(node.node_id), node=node.node_id
-        )
+        checkpoint = control.read_checkpoint_by(signed, log_keys=log_keys_of(node.node_id), node=node.node_id)
     except CorridorError:
         return
     epoch = parts_of(checkpoint.origin)[2]
@@ -263,11 +267,6 @@ def parts_of(origin: str) -> tuple[str, str, int]:
     if len(parts) != 5 or not parts[4].isdigit():
         return "", "", 0
     return parts[2], parts[3], int(parts[4])
-
-
-def log_keys_of(node_id: str) -> list[bytes]:
-    """Return every log key of a node's card chain, latest first; a revoked key's earlier word still binds its node."""
-    return [card.keys.log for card in reversed(chain(node_id))]
 
 
 def _judge(given: _Given, *, now: datetime) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from corridor.base.disclosure import DisclosureRule
 from corridor.exchange.rules.classes import DataClass
@@ -163,9 +164,9 @@ class Agreement:
     emergency: Emergency | None
     supersedes: str | None
 
-    @property
+    @cached_property
     def nodes(self) -> frozenset[str]:
-        """Return the node ids of all parties."""
+        """The node ids of all parties."""
         return frozenset(party.node for party in self.parties)
 
     def party(self, node: str) -> Party | None:

@@ -47,6 +47,14 @@ def current_card(node_id: str) -> Card:
     return chain(node_id)[-1]
 
 
+def log_keys_of(node_id: str) -> list[bytes]:
+    """Return every log key of a node's card chain, own or pinned, latest first.
+
+    A revoked key's earlier word still binds its node.
+    """
+    return [card.keys.log for card in reversed(chain(node_id))]
+
+
 def valid_cards(node_id: str) -> tuple[Card, ...]:
     """Return the cards of a node whose keys count now, first to latest: those that are not revoked."""
     revoked = set(
