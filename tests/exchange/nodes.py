@@ -27,7 +27,7 @@ from corridor.accounts.approvals import approve
 from corridor.accounts.models import Person
 from corridor.accounts.services import add_person
 from corridor.base.disclosure import Cell
-from corridor.exchange import api, delivery, keystore, queries
+from corridor.exchange import api, delivery, keystore, queries, registry
 from corridor.exchange.messages import Message, field_class
 from corridor.exchange.models import Crossing, OutboxEntry
 from corridor.exchange.registry import Received, register_message
@@ -147,6 +147,8 @@ class Node:
         self.wrapper = wrapper
         self.clock_offset = timedelta(0)
         self.recovery: SigningKey | None = None
+        self.lacks: frozenset[str] = frozenset()
+        """Messages that this node does not know: it runs an older version."""
         self._before: list[tuple[Any, dict[str, Any]]] = []
 
     @property
@@ -178,11 +180,13 @@ class Node:
             "simulated": self.corridor.simulated,
             "one_person": self.corridor.one_person,
         }
+        self.corridor.hide(self.lacks)
         self.corridor.active.append(self.id)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.corridor.active.pop()
+        self.corridor.hide(self.corridor[self.corridor.active[-1]].lacks if self.corridor.active else frozenset())
         switch, before = self._before.pop()
         for name, value in before.items():
             setattr(settings, name, value)
@@ -332,6 +336,7 @@ class Corridor:
         self.simulated = simulated
         self.one_person = one_person
         self.active: list[str] = []
+        self._hidden: dict[str, registry.Registration] = {}
         self.wire = MemoryWire(self)
         self.nodes: dict[str, Node] = {}
         if database is None:
@@ -363,6 +368,7 @@ class Corridor:
         corridor = cls.__new__(cls)
         corridor.ids, corridor.now, corridor.simulated, corridor.one_person = tuple(ids), now, True, False
         corridor.active, corridor.wire = [], MemoryWire(corridor)
+        corridor._hidden = {}
         corridor.first_port = 8000
         corridor.nodes = {}
         for node_id in corridor.ids:
@@ -376,6 +382,11 @@ class Corridor:
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
+
+    def hide(self, schemas: Iterable[str]) -> None:
+        """Let the process know every message but those of `schemas`, as the active node does."""
+        registry._registrations.update(self._hidden)
+        self._hidden = {each: registry._registrations.pop(each) for each in schemas if each in registry._registrations}
 
     def close(self) -> None:
         """Close every database."""

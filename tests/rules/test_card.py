@@ -322,3 +322,17 @@ def test_reinstatement_of_another_revocation_is_refused() -> None:
 
     with pytest.raises(BrokenChain):
         read_reinstatement(lifted, revocation=two, card=party.card)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"schema": "health-corridor.card/2"}, r"expected a card in version health-corridor.card/1.*Upgrade this node"),
+        ({"witnesses": []}, r"unknown: witnesses\. If a newer node wrote it, upgrade this one"),
+        ({"suite": "hc2"}, r"suite 'hc2' is unknown here; known: hc1\. Upgrade this node"),
+    ],
+    ids=["version", "member", "suite"],
+)
+def test_card_that_a_newer_node_wrote_is_refused_with_what_to_do(members: dict[str, object], said: str) -> None:
+    with pytest.raises(CorridorError, match=said):
+        read_card(resigned(Party.found("pk.nih"), **members))

@@ -11,7 +11,9 @@ from corridor.base.errors import CorridorError
 from corridor.exchange import messages
 from corridor.exchange.registry import Received, register_message
 from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.rules.keys import UnknownSuite
 from corridor.exchange.rules.reasons import Reason, Refused
+from corridor.exchange.rules.versions import UnknownVersion
 from corridor.exchange.services import agreements, consistency, partners, restore, returns
 
 Apply = Callable[[Any, str, datetime], object]
@@ -26,6 +28,8 @@ def _each(apply: Apply) -> Callable[..., None]:
                 apply(received.message, actor.node_id, now)
             except Refused:
                 raise
+            except (UnknownVersion, UnknownSuite) as fault:
+                raise Refused(Reason.UNKNOWN_MESSAGE_TYPE, fault.code) from fault
             except CorridorError as fault:
                 raise Refused(Reason.HANDLER_REFUSED, fault.code) from fault
 

@@ -141,6 +141,12 @@ def message_type(schema: str) -> type[Message] | None:
     return known.message if known else None
 
 
+def versions(name: str) -> tuple[str, ...]:
+    """Return every registered schema of the message `name`, such as ``surveillance.period-counts``, oldest first."""
+    found = [schema for schema in _registrations if schema.rpartition("/")[0] == name]
+    return tuple(sorted(found, key=lambda schema: int(schema.rpartition("/")[2])))
+
+
 def schemas() -> tuple[str, ...]:
     """Return every registered schema, sorted."""
     return tuple(sorted(_registrations))

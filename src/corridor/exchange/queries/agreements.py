@@ -10,7 +10,7 @@ from corridor.accounts.roles import require
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import AgreementStatement, ExportCounter, Node, Partner
 from corridor.exchange.queries import texts
-from corridor.exchange.queries.lives import channel_view, document_of, find, replay_of
+from corridor.exchange.queries.lives import channel_view, document_of, find, replay_of, unknown_messages
 from corridor.exchange.registry import ChannelView
 from corridor.exchange.rules import counters as counter_rules
 from corridor.exchange.rules.agreement import (
@@ -72,6 +72,8 @@ class AgreementView:
     is_amendable : bool
     opened_until_at, ends_at : datetime or None
         Until when an emergency annex is open; when a stated termination takes effect.
+    unknown_messages : tuple of str
+        Messages of channels that name this node, in a version that it does not know; it cannot sign them.
     superseded_by : str
         Hash of the amendment that took its place, or that is on its way; empty without one.
     """
@@ -86,6 +88,7 @@ class AgreementView:
     opened_until_at: datetime | None
     ends_at: datetime | None
     superseded_by: str
+    unknown_messages: tuple[str, ...]
     is_one_person: bool
     recorded_at: datetime
 
@@ -257,6 +260,7 @@ def _view(row: AgreementRow, *, now: datetime) -> AgreementView:
         opened_until_at=life.opened_until_at,
         ends_at=life.ends_at,
         superseded_by=successor.hash if successor else "",
+        unknown_messages=unknown_messages(document, own=own),
         is_one_person=row.is_one_person,
         recorded_at=row.recorded_at,
     )

@@ -10,7 +10,7 @@ from functools import lru_cache
 from corridor.base.errors import InputFault
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import AgreementStatement, Crossing
-from corridor.exchange.registry import ChannelView
+from corridor.exchange.registry import ChannelView, registration
 from corridor.exchange.rules.agreement import (
     Agreement,
     Channel,
@@ -90,6 +90,12 @@ def _replay(row: AgreementRow, records: list[Recorded]) -> Replay:
 def state_at(row: AgreementRow, now: datetime) -> State:
     """Return the state of an agreement at `now`."""
     return replay_of(row).life.state(now)
+
+
+def unknown_messages(document: Agreement, *, own: str) -> tuple[str, ...]:
+    """Return the messages of the channels that name this node, in a version that it does not know; sorted."""
+    named = {channel.message for channel in document.channels if own in channel.senders | channel.receivers}
+    return tuple(sorted(schema for schema in named if registration(schema) is None))
 
 
 def channel_view(document: Agreement, channel: Channel, *, own: str) -> ChannelView:

@@ -30,7 +30,10 @@ REASONS: Mapping[Reason, Promise] = {
     Reason.NO_CHANNEL: _("The agreement has no channel of that name."),
     Reason.WRONG_DIRECTION: _("The channel is not open in this direction."),
     Reason.WRONG_MESSAGE_TYPE: _("The channel carries another type of message."),
-    Reason.UNKNOWN_MESSAGE_TYPE: _("This node does not know the type of message."),
+    Reason.UNKNOWN_MESSAGE_TYPE: _(
+        "The receiving node does not know this type of message, or not this version of it. Upgrade that node, "
+        "then send it anew."
+    ),
     Reason.WRONG_PURPOSE: _("The purpose is not that of the channel."),
     Reason.ONWARD_TRANSFER: _("Data of a third country may not be passed on under this agreement."),
     Reason.VIEW_ONLY: _("The agreement lets data be viewed and not kept."),

@@ -129,7 +129,10 @@ def read_checkpoint_statement(token: bytes, *, keys: Mapping[str, bytes]) -> Che
 
 def _read_statement(payload: Any, token: bytes) -> CheckpointStatement:
     if not isinstance(payload, dict) or payload.keys() != {"node", "to", "at", "nonce", *_CHECKPOINTS}:
-        raise Malformed("the payload must have exactly the members of a checkpoint statement")
+        raise Malformed(
+            "the payload must have exactly the members of a checkpoint statement; if a newer node wrote it, upgrade "
+            "this one"
+        )
     if not is_node_id(payload["node"]) or not is_node_id(payload["to"]):
         raise Malformed("statement members 'node' and 'to': expected node ids")
     if not isinstance(payload["nonce"], str) or len(payload["nonce"]) > 100:

@@ -5,7 +5,7 @@ What opens something for others, or lifts a halt, takes two persons. What halts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from corridor.accounts.approvals import Outcome, ask, is_one_person_mode, isolat
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import InputFault, Refused
-from corridor.exchange import keystore
+from corridor.exchange import keystore, registry
 from corridor.exchange.messages import (
     AgreementActivation,
     AgreementProposal,
@@ -29,6 +29,7 @@ from corridor.exchange.messages import (
 )
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import LogTree
+from corridor.exchange.queries.lives import unknown_messages
 from corridor.exchange.rules.agreement import (
     AMENDABLE,
     Event,
@@ -83,6 +84,21 @@ class NotAmendable(Refused):
     code: ClassVar[str] = "not-amendable"
 
 
+class UnknownMessage(Refused):
+    """A channel of the agreement carries a message that this node does not know, or not in that version."""
+
+    code: ClassVar[str] = "unknown-message"
+
+    def __init__(self, schemas: Sequence[str]) -> None:
+        self.schemas = tuple(schemas)
+        known = sorted({each for schema in schemas for each in registry.versions(schema.rpartition("/")[0])})
+        beside = f" (it knows {', '.join(known)})" if known else ""
+        super().__init__(
+            f"this node does not know {', '.join(schemas)}{beside}; upgrade before you sign, "
+            "or agree on a version that both nodes know"
+        )
+
+
 @write("exchange.draft_agreement")
 def draft_agreement(
     source: Mapping[str, Any], *, texts: Mapping[str, bytes], actor: Actor, now: datetime
@@ -100,7 +116,7 @@ def draft_agreement(
     ------
     MalformedAgreement
         With every fault listed.
-    NotAParty, AmendmentUnfit, NotAmendable
+    NotAParty, AmendmentUnfit, NotAmendable, UnknownMessage
     """
     require(actor, PERMISSION)
     document = draft(source, texts=texts)
@@ -109,6 +125,7 @@ def draft_agreement(
     own = log.own_node().node_id
     if own not in agreement.nodes:
         raise NotAParty(f"expected this node ({own}) among the parties, came {', '.join(sorted(agreement.nodes))}")
+    _check_known(row)
     if agreement.supersedes is not None:
         _check_amendable(lock(agreement.supersedes), now=now)
     note(agreement=row.hash, channels=len(agreement.channels))
@@ -147,6 +164,8 @@ def ask_to_sign(hash_: str, *, actor: Actor, now: datetime) -> Outcome:
     ------
     ForbiddenTransition
         If the state does not allow this node's signature.
+    UnknownMessage
+        If a channel that names this node carries a message that it does not know.
     """
     row = find(hash_)
     _check(row, Kind.SIGNATURE, now=now)
@@ -294,8 +313,17 @@ def _check(row: AgreementRow, kind: Kind, *, now: datetime, effective_at: dateti
         replay_of(row).life,
         Event(kind=kind, party=_own(), stated_at=now, recorded_at=now, effective_at=effective_at),
     )
-    if kind is Kind.SIGNATURE and row.supersedes:
-        _check_amendable(find(row.supersedes), now=now)
+    if kind is Kind.SIGNATURE:
+        _check_known(row)
+        if row.supersedes:
+            _check_amendable(find(row.supersedes), now=now)
+
+
+def _check_known(row: AgreementRow) -> None:
+    """Raise if this node would promise to send or take what it does not know."""
+    unknown = unknown_messages(document_of(row), own=_own())
+    if unknown:
+        raise UnknownMessage(unknown)
 
 
 def _check_amendable(row: AgreementRow, *, now: datetime) -> None:

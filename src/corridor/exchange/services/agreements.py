@@ -31,6 +31,7 @@ from corridor.exchange.rules.agreement import (
 )
 from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.reasons import Reason, Refused
+from corridor.exchange.rules.versions import UnknownVersion
 from corridor.exchange.services import log
 from corridor.exchange.services.partners import valid_cards
 
@@ -117,10 +118,14 @@ def accept_proposal(message: AgreementProposal, *, from_node: str, now: datetime
     ------
     Refused
         If the document is malformed, does not join the partner and this node, or amends what cannot be amended.
+    UnknownVersion
+        If the document is of a version that this node does not know.
     """
     try:
         document = unb64(message.document)
         agreement = read_agreement(document)
+    except UnknownVersion:
+        raise
     except InputFault:
         raise Refused(Reason.MALFORMED) from None
     own = log.own_node().node_id
@@ -156,9 +161,13 @@ def apply_statement(signed: bytes, *, from_node: str, now: datetime) -> State:
     Refused
         If the statement is malformed, not signed by a party's agreement key, forks the party's history, is about an
         agreement unknown here, or is forbidden by the state, which then stays as it is.
+    UnknownVersion
+        If the statement is of a version that this node does not know.
     """
     try:
         statement = parse_statement(signed)
+    except UnknownVersion:
+        raise
     except InputFault:
         raise Refused(Reason.MALFORMED) from None
     row = AgreementRow.objects.select_for_update().filter(hash=statement.agreement).first()

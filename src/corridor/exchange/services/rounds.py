@@ -141,6 +141,12 @@ def _object(data: bytes, members: set[str]) -> dict[str, Any]:
         value = parse_strict(data)
     except NotCanonical as fault:
         raise MalformedRound(f"expected JSON: {fault}") from None
+    version = value.get("version") if isinstance(value, dict) else None
+    if type(version) is int and version != VERSION:
+        raise MalformedRound(
+            f"a round of version {version} came, and this node speaks version {VERSION}: the older of the two nodes "
+            "is to be upgraded"
+        )
     # In Python `true` and 1.0 equal 1; in the description of the API they do not.
     if not isinstance(value, dict) or value.keys() != members or repr(value["version"]) != str(VERSION):
         raise MalformedRound(f"expected an object of version {VERSION} with the members {', '.join(sorted(members))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from corridor.exchange.services.disputes import open_dispute
 from corridor.exchange.services.partners import lock_partner, log_keys_of, transport_keys
 
 MAX_SWAPS = 200
+_log = logging.getLogger(__name__)
 
 
 class BeyondOurLog(CorridorError):
@@ -190,7 +192,8 @@ def take(peer: str, swaps: Sequence[Swap], *, now: datetime) -> Taken:
     for swap in swaps[:MAX_SWAPS]:
         try:
             statement = control.read_checkpoint_statement(swap.statement, keys=keys)
-        except CorridorError:
+        except CorridorError as fault:
+            _log.warning("a checkpoint statement of %s cannot be read here: %s: %s", peer, fault.code, fault)
             continue
         if (statement.node, statement.to) != (peer, own.node_id):
             continue

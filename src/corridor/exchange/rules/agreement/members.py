@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MAX_TEXT = 20_000
+_NEWER = "If a newer node wrote it, upgrade this one"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Members:
     def done(self) -> None:
         """Note every member that nobody asked for: what is not understood must not be signed."""
         for key in sorted(set(self._value) - self._seen):
-            self.fault(key, "unknown member; this schema has none of that name")
+            self.fault(key, f"unknown member; this version has none of that name. {_NEWER}")
 
     def is_null(self, key: str) -> bool:
         """Return whether the member stands there as null."""

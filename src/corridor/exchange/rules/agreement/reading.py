@@ -24,6 +24,7 @@ from corridor.exchange.rules.agreement.document import (
 from corridor.exchange.rules.agreement.members import Fault, Members
 from corridor.exchange.rules.canonical import parse_canonical, sha256_hex
 from corridor.exchange.rules.classes import DataClass
+from corridor.exchange.rules.versions import check_version
 
 MAX_BYTES = 1_048_576
 PLACE_LEVELS = ("country", "admin1", "admin2")
@@ -73,12 +74,17 @@ def read_agreement(document: bytes) -> Agreement:
     ------
     MalformedAgreement
         If the schema is broken anywhere; all faults are listed.
+    UnknownVersion
+        If the document is an agreement of another version.
     InputFault
         If the bytes are not canonical JSON (raised by `rules.canonical`).
     """
     if len(document) > MAX_BYTES:
         raise MalformedAgreement((Fault("", f"expected at most {MAX_BYTES} bytes, came {len(document)}"),))
-    root = Members.of(parse_canonical(document))
+    value = parse_canonical(document)
+    if isinstance(value, dict):
+        check_version(value.get("schema"), known=SCHEMA, what="an agreement")
+    root = Members.of(value)
     agreement = _agreement(root, agreement_hash(document))
     _check_whole(root, agreement)
     root.done()

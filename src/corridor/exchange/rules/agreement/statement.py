@@ -13,6 +13,7 @@ from corridor.exchange.rules.agreement.life import Event, ForbiddenTransition, K
 from corridor.exchange.rules.canonical import b64, canonical, parse_canonical, sha256_hex, unb64, utc_text, utc_time
 from corridor.exchange.rules.keys import SigningKey, sign_statement
 from corridor.exchange.rules.keys import verify_statement as verify_signature
+from corridor.exchange.rules.versions import check_version
 
 SCHEMA = "health-corridor.statement/1"
 _MEMBERS = frozenset(
@@ -123,6 +124,8 @@ def parse_statement(signed: bytes) -> Statement:
     ):
         raise MalformedStatement("expected an object of statement and signature")
     body = value["statement"]
+    if isinstance(body, dict):
+        check_version(body.get("schema"), known=SCHEMA, what="a statement on an agreement")
     if not isinstance(body, dict) or set(body) != _MEMBERS or body["schema"] != SCHEMA:
         raise MalformedStatement(f"expected the members of {SCHEMA}")
     try:

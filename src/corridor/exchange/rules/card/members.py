@@ -20,6 +20,7 @@ from corridor.exchange.rules.card.document import CARD, KEY_NAMES, Card, CardKey
 from corridor.exchange.rules.envelope import is_node_id
 from corridor.exchange.rules.jws import BadSignature, Malformed
 from corridor.exchange.rules.keys import MalformedKey, check_encryption, check_public, suite, verify_statement
+from corridor.exchange.rules.versions import check_version
 
 _CARD_MEMBERS = frozenset(
     {
@@ -89,6 +90,16 @@ def read_time(text: object, member: str) -> datetime:
         raise Malformed(f"member {member!r}: expected a UTC time with microseconds and Z") from fault
 
 
+def _check_members(value: object) -> None:
+    if isinstance(value, dict):
+        check_version(value.get("schema"), known=CARD, what="a card")
+    if isinstance(value, dict) and value.keys() == _CARD_MEMBERS and value["schema"] == CARD:
+        return
+    unknown = sorted(str(key)[:40] for key in value.keys() - _CARD_MEMBERS) if isinstance(value, dict) else []
+    beside = f"; unknown: {', '.join(unknown[:5])}. If a newer node wrote it, upgrade this one" if unknown else ""
+    raise Malformed(f"a card has exactly the members of {CARD}{beside}")
+
+
 def read_members(value: Any, *, signed: bytes) -> Card:
     """Return the card whose members have the right form and whose keys are sound; no signature is checked here.
 
@@ -96,8 +107,7 @@ def read_members(value: Any, *, signed: bytes) -> Card:
     ------
     Malformed, WeakKey, UnknownSuite
     """
-    if not isinstance(value, dict) or value.keys() != _CARD_MEMBERS or value["schema"] != CARD:
-        raise Malformed(f"a card has exactly the members of {CARD}")
+    _check_members(value)
     if not is_node_id(value["id"]):
         raise Malformed("member 'id': expected a node id, lower-case and dotted, country first, such as pk.nih")
     if not isinstance(value["country"], str) or not _COUNTRY.match(value["country"]):

@@ -11,6 +11,7 @@ from corridor.exchange.rules.card.members import check_signatures, parse, read_t
 from corridor.exchange.rules.card.reading import BrokenChain
 from corridor.exchange.rules.jws import BadSignature, Malformed
 from corridor.exchange.rules.keys import SigningKey, sign_statement, thumbprint
+from corridor.exchange.rules.versions import check_version
 
 REVOCATION = "health-corridor.revocation/1"
 REINSTATEMENT = "health-corridor.reinstatement/1"
@@ -69,6 +70,8 @@ def _read_statement(
     if set(value) != {"statement", "signatures"} or not isinstance(value["statement"], dict):
         raise Malformed("a statement has exactly the members statement and signatures")
     statement, signatures = value["statement"], value["signatures"]
+    if isinstance(statement, dict):
+        check_version(statement.get("schema"), known=kind, what="a statement about a card")
     if statement.keys() != members | {"schema", "node", "at"} or statement["schema"] != kind:
         raise Malformed(f"the statement has not exactly the members of {kind}")
     if not isinstance(signatures, dict) or len(signatures) != 1:
