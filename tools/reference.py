@@ -42,10 +42,25 @@ def main() -> int:
         sys.stderr.write(__doc__ or "")
         return 2
     _start_django()
+    _check_listing()
     stale = [name for name, page in pages() if not _settle(PAGES / name, page, mode=mode)]
     for name in stale:
         sys.stderr.write(f"docs/reference/{name} is out of date; run `make reference` and commit it\n")
     return 1 if stale else 0
+
+
+def _check_listing() -> None:
+    """Stop where `corridor --help`, which starts no Django, lists other commands of a node than there are."""
+    from corridor.cli import node
+    from corridor.cli.main import NODE_COMMANDS
+
+    there = {name: command.get_short_help_str(90) for name, command in node.commands([]).items()}
+    differ = sorted(name for name in there.keys() | NODE_COMMANDS if there.get(name) != NODE_COMMANDS.get(name))
+    if differ:
+        lines = "".join(
+            f"    {name!r}: {there[name]!r},\n" if name in there else f"    no {name!r}\n" for name in differ
+        )
+        sys.exit(f"NODE_COMMANDS in src/corridor/cli/main.py is out of date; it should say\n{lines}")
 
 
 def pages() -> Iterator[tuple[str, str]]:

@@ -269,6 +269,20 @@ def test_science_commands_start_no_django():
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+def test_help_lists_the_commands_of_a_node_and_starts_no_django():
+    pytest.importorskip("django", reason="the extra 'server' is not installed")
+    code = (
+        "import sys\nfrom corridor.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print({'django', 'numba', 'polars', 'scipy'} & set(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "  agreement  " in done.stdout
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 def test_every_fault_of_science_has_a_code_of_its_own():
     from corridor.base import textfiles
     from corridor.science import series, tables
