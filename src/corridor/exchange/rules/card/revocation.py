@@ -70,8 +70,7 @@ def _read_statement(
     if set(value) != {"statement", "signatures"} or not isinstance(value["statement"], dict):
         raise Malformed("a statement has exactly the members statement and signatures")
     statement, signatures = value["statement"], value["signatures"]
-    if isinstance(statement, dict):
-        check_version(statement.get("schema"), known=kind, what="a statement about a card")
+    check_version(statement.get("schema"), known=kind, what="a statement about a card")
     if statement.keys() != members | {"schema", "node", "at"} or statement["schema"] != kind:
         raise Malformed(f"the statement has not exactly the members of {kind}")
     if not isinstance(signatures, dict) or len(signatures) != 1:
