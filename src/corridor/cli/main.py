@@ -24,6 +24,7 @@ NODE_COMMANDS: Mapping[str, str] = {
     "agreement": "Agreements: what may cross, signed by all parties.",
     "approve": "Give the second person's yes to REQUEST; without a number, list what waits.",
     "audit": "Show or export the audit trail, newest first.",
+    "counters": "List how many persons' data crossed this year and the last, by country, with the limits...",
     "counts": "Write counts by place and period, with their completeness.",
     "crossings": "List what crossed or was refused, newest first.",
     "demo": "Play three nodes that signed two agreements, in acts.",
