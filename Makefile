@@ -13,7 +13,7 @@ help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
 	@echo "make demo      play the corridor of three countries and serve it    (ARGS=--no-serve: check it and end)"
 	@echo "make test      every test: SQLite, then what touches the database again on PostgreSQL"
-	@echo "make soak      kill nodes for about ten minutes and count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
+	@echo "make soak      kill nodes and let 10,000 wait, for a quarter of an hour; count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
 	@echo "make sabotage  take each guard of the demonstration away in turn, and see its act fail"
 	@echo "make check     format, lint, types, imports, templates, dependencies, dead code, catalogues"
 	@echo "make bench     measure speed beside the tools a user would pick instead"

@@ -19,6 +19,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--acknowledged", type=int, default=20_000, help="acknowledged envelopes, over all databases")
     parser.add_argument("--times", type=int, default=20, help="kills at each named crash point, on each database")
     parser.add_argument("--seconds", type=float, default=600, help="how long the random kills may take in all")
+    parser.add_argument("--waiting", type=int, default=10_000, help="envelopes for a partner that is down for days")
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--cut-leases", action="store_true", help="end a killed delivery's leases at once (short run)")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ class Databases:
     folder: Path
     urls: dict[str, str] = field(default_factory=dict)
 
-    def make(self) -> Callable[[str, Path], Any] | None:
-        """Make the databases and return what opens them; None for SQLite, whose files the corridor makes itself."""
+    def make(self, nodes: Sequence[str] = ("cn.cdc", "pk.nih")) -> Callable[[str, Path], Any] | None:
+        """Make the databases of `nodes`; return what opens them, None for SQLite: the corridor makes its files itself."""
         if self.kind == "sqlite":
             return None
-        for node_id in ("cn.cdc", "pk.nih"):
+        for node_id in nodes:
             self.urls[node_id] = _new_postgres()
         return self.open
 

@@ -87,11 +87,13 @@ def rows(where: str, statement: str) -> list[tuple[Any, ...]]:
         plain.close()
 
 
-def read(where: str) -> Books:
-    """Return the books of the node whose database is at `where`."""
+def read(where: str, *, to: str = "") -> Books:
+    """Return the books of the node whose database is at `where`; of what it sent only what went `to`, if given."""
     ((node,),) = rows(where, "SELECT node_id FROM exchange_node")
     of_figures = f"FROM exchange_crossing WHERE schema = '{SCHEMA}' AND direction"
-    sent = rows(where, f"SELECT envelope_id, status, receipt, token_hash, tree_id, leaf_index {of_figures} = 'out'")
+    only = f" AND to_node = '{to}'" if to else ""
+    columns = "envelope_id, status, receipt, token_hash, tree_id, leaf_index"
+    sent = rows(where, f"SELECT {columns} {of_figures} = 'out'{only}")
     received = rows(
         where,
         f"SELECT envelope_id, receipt, token_hash, tree_id, leaf_index {of_figures} = 'in' AND status = 'accepted'",

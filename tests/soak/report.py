@@ -1,4 +1,4 @@
-"""Runs the three parts of the long run on one database and says what came of each."""
+"""Runs the four parts of the long run on one database and says what came of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.exchange import crashing
-from tests.soak import processes, reader
+from tests.exchange.nodes import Corridor
+from tests.soak import backlog, processes, reader
 from tests.soak.databases import Databases, sqlite_template
 
 
@@ -21,6 +22,7 @@ class Outcome:
     kind: str
     named: Counter[str] = field(default_factory=Counter)
     shot: processes.Shooting = field(default_factory=processes.Shooting)
+    backlog_faults: list[str] = field(default_factory=list)
     findings: list[reader.Findings] = field(default_factory=list)
     is_planted_fault_found: bool = False
     is_enough: bool = False
@@ -28,11 +30,15 @@ class Outcome:
     @property
     def is_good(self) -> bool:
         """Whether the invariants held, the numbers asked for were reached, and the reader is no blind one."""
-        return self.is_enough and self.is_planted_fault_found and all(each.is_whole for each in self.findings)
+        holds = not self.backlog_faults and all(each.is_whole for each in self.findings)
+        return holds and self.is_enough and self.is_planted_fault_found
 
 
 def on_database(kind: str, asked: argparse.Namespace, folder: Path, *, share: int) -> Outcome:
-    """Kill at every named point, kill at random, plant the fault; on `kind`, with an equal share of the numbers."""
+    """Kill at every named point, kill at random, let thousands wait, plant the fault; on `kind`.
+
+    Kills and acknowledgements are an equal share of the numbers asked for; each database has the whole backlog.
+    """
     came = Outcome(kind)
     if asked.times:
         _named(came, folder, times=asked.times)
@@ -54,6 +60,8 @@ def on_database(kind: str, asked: argparse.Namespace, folder: Path, *, share: in
     say(f"{kind}:   queued and committed {len(came.shot.committed)}, {_words(found)} ({came.shot.seconds:.0f} s)")
     if not came.is_enough:
         say(f"{kind}:   NOT ENOUGH: {kills} kills and {acknowledged} acknowledged were asked for; give more --seconds")
+    if asked.waiting:
+        _backlog(came, folder, waiting=asked.waiting)
     _planted(came, folder)
     return came
 
@@ -68,6 +76,23 @@ def _named(came: Outcome, folder: Path, *, times: int) -> None:
     say(f"{came.kind}: named crash points: {toll.kills.total()} kills, {_words(found)}")
     for point, number in sorted(toll.kills.items()):
         say(f"{came.kind}:   {point:28} {number:4} kills")
+
+
+def _backlog(came: Outcome, folder: Path, *, waiting: int) -> None:
+    databases = Databases(came.kind, folder / f"backlog-{came.kind}")
+    template = sqlite_template(folder) if came.kind == "sqlite" else None
+    nodes = (backlog.UP, backlog.SENDER, backlog.DOWN)
+    corridor = Corridor(databases.folder, nodes, template=template, database=databases.make(nodes))
+    found = backlog.let_wait(corridor, waiting=waiting)
+    corridor.close()
+    came.backlog_faults = found.faults
+    say(f"{came.kind}: a partner down for days: {found} ({found.seconds:.0f} s)")
+    for fault in found.faults:
+        say(f"{came.kind}:   DOES NOT HOLD: {fault}")
+    sender = reader.read(databases.where(backlog.SENDER), to=backlog.DOWN)
+    judged = reader.compare(sender, reader.read(databases.where(backlog.DOWN)))
+    came.findings.append(judged)
+    say(f"{came.kind}:   same reader: {_words(judged)}")
 
 
 def _planted(came: Outcome, folder: Path) -> None:

@@ -1,40 +1,54 @@
-"""A partner that was down for days: what waits for it harms nobody, and goes when it answers, once and in order."""
+"""A partner that was down for days: what waits for it harms nobody, and goes when it answers, once and in order.
+
+``make soak`` lets ten thousand wait on each database; here it is a few hundred.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from corridor.exchange.models import Crossing
+import pytest
+
 from tests.exchange.nodes import Corridor
+from tests.soak.backlog import DOWN, FIRST, MOST_BYTES, SENDER, UP, Backlog, let_wait
 
-DOWN, UP, SENDER = "ru.gamma", "cn.cdc", "pk.nih"
 WAITING = 250
 """More than two batches."""
 
 
 def test_hundreds_that_waited_for_days_are_delivered_once_and_in_order(make_corridor: Callable[..., Corridor]) -> None:
-    corridor = make_corridor(UP, SENDER, DOWN)
-    agreement = corridor.sign()
-    corridor.wire.cut = {(SENDER, DOWN), (DOWN, SENDER), (UP, DOWN), (DOWN, UP)}
-    for value in range(1000, 1000 + WAITING):
-        corridor[SENDER].send(value, to=DOWN, agreement=agreement)
-    for day in range(3):
-        corridor[SENDER].send(10 + day, to=UP, agreement=agreement)
-        assert corridor[SENDER].deliver().failed == [DOWN]
-        assert [value for _, value in corridor[UP].effects()] == list(range(10, 11 + day))
-        corridor.advance(days=1)
-    assert corridor[SENDER].waiting() >= WAITING
+    came = let_wait(make_corridor(UP, SENDER, DOWN), waiting=WAITING)
+    assert came.faults == []
 
-    corridor.wire.cut = set()
-    corridor.settle()
 
-    assert corridor[SENDER].waiting() == 0
-    with corridor[DOWN]:
-        arrived = list(
-            Crossing.objects.filter(direction="in", schema="test.figure/1")
-            .order_by("leaf_index")
-            .values_list("envelope_id", flat=True)
-        )
-    values = dict(corridor[DOWN].effects())
-    assert [values[envelope_id] for envelope_id in arrived] == list(range(1000, 1000 + WAITING))
-    assert len(corridor[DOWN].effects()) == WAITING
+WHOLE = Backlog(
+    waiting=2,
+    arrived=(FIRST, FIRST + 1),
+    effects=2,
+    beside=((1, 1),),
+    attempts=1,
+    rounds=1,
+    left=0,
+    peak_bytes=1,
+    seconds=0.0,
+)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"arrived": (FIRST + 1, FIRST)},
+        {"arrived": (FIRST,)},
+        {"effects": 3},
+        {"beside": ((1, 0),)},
+        {"attempts": 40},
+        {"rounds": 40},
+        {"left": 1},
+        {"peak_bytes": MOST_BYTES + 1},
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_what_does_not_hold_is_named(broken: dict[str, object]) -> None:
+    assert WHOLE.faults == []
+    assert len(replace(WHOLE, **broken).faults) == 1  # type: ignore[arg-type]

@@ -36,7 +36,19 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_real_processes_killed_at_random_lose_and_double_nothing(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("--kills", "6", "--acknowledged", "200", "--seconds", "120", "--times", "0", "--cut-leases")
+    asked = [
+        "--kills",
+        "6",
+        "--acknowledged",
+        "200",
+        "--seconds",
+        "120",
+        "--times",
+        "0",
+        "--waiting",
+        "0",
+        "--cut-leases",
+    ]
     done = _run("--database", database, *asked)
     with capsys.disabled():
         sys.stdout.write(
