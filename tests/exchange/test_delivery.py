@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from corridor.exchange import delivery
+from corridor.exchange.delivery import wires
 from corridor.exchange.models import Partner
 from tests.exchange.nodes import Corridor
 
@@ -146,7 +147,7 @@ def test_a_stand_in_that_misbehaves_is_left_alone_and_nothing_is_lost(
 def test_an_answer_that_trickles_is_cut_off(
     make_corridor: Callable[..., Corridor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(wires, "TIMEOUT_SECONDS", 0.5)
     corridor = make_corridor(first_port=_free_ports(2))
     agreement = corridor.sign()
     corridor[PK].send(7, to=CN, agreement=agreement)
