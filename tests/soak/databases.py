@@ -28,7 +28,7 @@ class Databases:
     urls: dict[str, str] = field(default_factory=dict)
 
     def make(self, nodes: Sequence[str] = ("cn.cdc", "pk.nih")) -> Callable[[str, Path], Any] | None:
-        """Make the databases of `nodes`; return what opens them, None for SQLite: the corridor makes its files itself."""
+        """Make the databases of `nodes` and return what opens them; None for SQLite: the corridor makes its files."""
         if self.kind == "sqlite":
             return None
         for node_id in nodes:

@@ -36,20 +36,9 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_real_processes_killed_at_random_lose_and_double_nothing(
     database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = [
-        "--kills",
-        "6",
-        "--acknowledged",
-        "200",
-        "--seconds",
-        "120",
-        "--times",
-        "0",
-        "--waiting",
-        "0",
-        "--cut-leases",
-    ]
-    done = _run("--database", database, *asked)
+    numbers = {"--kills": 6, "--acknowledged": 200, "--seconds": 120, "--times": 0, "--waiting": 0}
+    asked = [text for name, number in numbers.items() for text in (name, str(number))]
+    done = _run("--database", database, *asked, "--cut-leases")
     with capsys.disabled():
         sys.stdout.write(
             "\n" + "\n".join(line for line in done.stdout.splitlines() if line.startswith(database)) + "\n"
