@@ -17,6 +17,7 @@ __all__ = ["corridor", "main"]
 _SCIENCE = {
     "detect": ("corridor.cli.detection", "detect", "Find unusual rises in a table of counts."),
     "evidence": ("corridor.cli.evidence", "evidence", "Check what a log proves, without a node."),
+    "study": ("corridor.cli.study", "study", "Joint research: run a study on files, or between nodes."),
 }
 """Commands that need no node: module, name in it, and the line that help shows without loading the module."""
 

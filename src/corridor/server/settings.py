@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "corridor.exchange",
     "corridor.web",
     "corridor.pillars.surveillance",
+    "corridor.pillars.research",
 ]
 
 MIDDLEWARE = [

@@ -1,5 +1,6 @@
 """The agreement: its document, its draft, its life, the statements that move it, and what an amendment changes."""
 
+from corridor.base.members import Fault
 from corridor.exchange.rules.agreement.difference import Change, ClauseChange, difference
 from corridor.exchange.rules.agreement.document import (
     LANGUAGES,
@@ -27,7 +28,6 @@ from corridor.exchange.rules.agreement.life import (
     State,
     advance,
 )
-from corridor.exchange.rules.agreement.members import Fault
 from corridor.exchange.rules.agreement.reading import MalformedAgreement, agreement_hash, read_agreement
 from corridor.exchange.rules.agreement.statement import (
     MalformedStatement,

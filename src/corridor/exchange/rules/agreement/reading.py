@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from corridor.base.disclosure import DisclosureRule
 from corridor.base.errors import InputFault
+from corridor.base.members import Fault, Members
 from corridor.exchange.rules.agreement.document import (
     LANGUAGES,
     SCHEMA,
@@ -21,7 +22,6 @@ from corridor.exchange.rules.agreement.document import (
     PlaceList,
     Storage,
 )
-from corridor.exchange.rules.agreement.members import Fault, Members
 from corridor.exchange.rules.canonical import parse_canonical, sha256_hex
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.versions import check_version

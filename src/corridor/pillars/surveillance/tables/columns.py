@@ -6,9 +6,9 @@ from datetime import date
 import polars as pl
 
 from corridor.base.reference import Diseases, Places
+from corridor.base.tablecells import dates, present, resolved, trimmed
 from corridor.pillars.surveillance.tables.mapping import ColumnMissing, Mapping
 from corridor.pillars.surveillance.tables.rejects import Rejects
-from corridor.pillars.surveillance.tables.values import dates, present, resolved, trimmed
 
 __all__ = ["Reader"]
 

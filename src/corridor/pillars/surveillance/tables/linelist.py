@@ -5,11 +5,11 @@ from datetime import date
 import polars as pl
 
 from corridor.base.reference import Diseases, Places
+from corridor.base.tablecells import codes, resolved
 from corridor.pillars.surveillance.tables.codes import CLASSIFICATION, OUTCOME, SEX, code_table
 from corridor.pillars.surveillance.tables.columns import Reader
 from corridor.pillars.surveillance.tables.mapping import ColumnMissing, Mapping
 from corridor.pillars.surveillance.tables.rejects import Outcome, Rejects
-from corridor.pillars.surveillance.tables.values import codes, resolved
 
 __all__ = ["CASE_FIELDS", "CASE_SCHEMA", "read_line_list"]
 

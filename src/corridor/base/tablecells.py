@@ -8,7 +8,7 @@ import polars as pl
 
 from corridor.base.epiweek import ImpossibleWeek, Week
 
-__all__ = ["codes", "dates", "first_days", "present", "resolved", "trimmed", "whole_numbers"]
+__all__ = ["codes", "dates", "first_days", "numbers", "present", "resolved", "trimmed", "whole_numbers"]
 
 # What people write for "not known"; such cells are empty, not wrong.
 # fmt: off
@@ -26,6 +26,7 @@ _CHINESE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]?")
 _NAMED_MONTH = re.compile(r"(\d{1,2})[-\s./]*([^\W\d_]{3,9})\.?[-\s,./]*(\d{4})")
 _MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})|(\d{4})年(\d{1,2})月")
 _NUMBER = re.compile(r"[+-]?\d{1,15}([.,]0+)?")
+_DECIMAL = re.compile(r"[+-]?(\d{1,15}([.,]\d{1,15})?|[.,]\d{1,15})([eE][+-]?\d{1,3})?")
 _CLOCK = r"[T\s]+\d{1,2}:\d{2}.*$"
 _MONTH_STARTS = (
     "jan янв", "feb фев", "mar мар", "apr апр", "may май мая", "jun июн",
@@ -113,6 +114,15 @@ def whole_numbers(column: pl.Series) -> pl.Series:
         return int(re.split("[.,]", text)[0])
 
     return resolved(column, number, dtype=pl.Int64)
+
+
+def numbers(column: pl.Series) -> pl.Series:
+    """Return the numbers of a column of texts, with decimal point or comma; null where a text is none."""
+
+    def number(text: str) -> float | None:
+        return float(text.replace(",", ".")) if _DECIMAL.fullmatch(text) else None
+
+    return resolved(column, number, dtype=pl.Float64)
 
 
 def codes(column: pl.Series, table: dict[str, str]) -> pl.Series:

@@ -104,6 +104,43 @@ class Members:
             self.fault(key, f"expected {wanted}")
         return fallback
 
+    def number(self, key: str, *, least: float, most: float, fallback: float = 0.0) -> float:
+        """Return a finite number within ``[least, most]``, whole or not."""
+        value = self._take(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+            return float(value)
+        if key in self._value:
+            self.fault(key, f"expected a number from {least:g} to {most:g}")
+        return fallback
+
+    def has(self, key: str) -> bool:
+        """Return whether the member is there, without taking it."""
+        return key in self._value
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all members, in their order."""
+        return tuple(self._value)
+
+    def numbers(self, key: str, *, least: float, most: float) -> list[float]:
+        """Return a list of finite numbers within ``[least, most]``."""
+        values = self._list(key, at_least=0, absent_allowed=False)
+        found = []
+        for index, value in enumerate(values):
+            if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+                found.append(float(value))
+            else:
+                self.fault(f"{key}/{index}", f"expected a number from {least:g} to {most:g}")
+        return found
+
+    def is_text(self, key: str) -> bool:
+        """Return whether the member holds a string, without taking it."""
+        return isinstance(self._value.get(key), str)
+
+    def rest(self, taken: Sequence[str]) -> dict[str, Any]:
+        """Return every member but `taken` as it stands, for a reader that knows what they mean."""
+        self._seen.update(self._value)
+        return {key: value for key, value in self._value.items() if key not in taken}
+
     def members(self, key: str) -> "Members":
         """Return a reader of the object at `key`."""
         return Members(self._take(key), f"{self._pointer}/{key}", self.faults if key in self._value else [])

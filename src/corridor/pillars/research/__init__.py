@@ -1,0 +1,1 @@
+"""Joint research: a study across countries in which no patient row leaves home."""

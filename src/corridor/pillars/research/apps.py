@@ -1,0 +1,32 @@
+"""Wiring of research: what may cross, who handles it, who may do what, what runs in the background."""
+
+from datetime import timedelta
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ResearchConfig(AppConfig):
+    """Studies over rows that stay where they are."""
+
+    name = "corridor.pillars.research"
+    label = "research"
+    verbose_name = _("Research")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the message, roles, tasks and what recurs."""
+        from corridor.accounts.roles import Role, grant, register_role
+        from corridor.exchange.registry import register_message
+        from corridor.jobs.registry import every
+        from corridor.pillars.research import handlers, messages, services, tasks
+
+        register_message(messages.StudyMessage, handler=handlers.acts_arrived)
+        register_role(Role("researcher", "research", _("Researcher")))
+        see = "research.see_studies"
+        grant("researcher", "accounts.act", "exchange.see_agreements", see, "research.propose", "research.request")
+        grant("steward", see, "research.approve", "research.hold_data", "research.release", "research.pause")
+        grant("officer", see, "research.approve", "research.release", "research.pause")
+        grant("auditor", see)
+        services.register_approvals()
+        every(timedelta(minutes=1), kind=tasks.ADVANCE, name="research.advance-open-runs")

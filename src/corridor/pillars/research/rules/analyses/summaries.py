@@ -1,0 +1,208 @@
+"""Counts of categories, and means and variances of numbers, by arm where the protocol names one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from corridor.base.members import Members
+from corridor.pillars.research.rules.analyses.base import (
+    Answer,
+    Blocks,
+    CannotCompute,
+    Plan,
+    Request,
+    Result,
+    counts_of,
+    numbers_of,
+    sum_of,
+)
+from corridor.pillars.research.rules.disclosure import Exposure, Policy, Share, shares_of_sums, suppress_counts
+from corridor.pillars.research.rules.protocol.document import Protocol, VariableType
+from corridor.pillars.research.rules.rows import Mask, Rows, SiteTable
+
+__all__ = ["Counts", "Moments"]
+
+
+class Counts(Plan):
+    """How many patients bear each code of categories and flags, by site and together; exact.
+
+    Options: ``variables`` (categories and flags). A site withholds cells below its rule and what would give them away;
+    a total over sites is shown where no site withheld its part.
+    """
+
+    kind = "counts"
+
+    def read(self, members: Members) -> None:
+        """Take ``variables``."""
+        self.variables = _variables(members, self.protocol, VariableType.CATEGORY, VariableType.FLAG)
+
+    def begin(self) -> Request:
+        """Ask for the tables."""
+        return Request(1, "tables")
+
+    def rows(self, table: SiteTable) -> Rows:
+        """Return the population; each table counts the rows that hold its variable."""
+        return self.select(table)
+
+    def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
+        """Return the counts of each variable, small cells withheld."""
+        block: dict[str, list[int | None]] = {"n": [len(rows)]}
+        sets: dict[str, Mask] = {"population": rows.selected}
+        cells: dict[str, int] = {"population": len(rows)}
+        for name in self.variables:
+            values = rows.variable(name)
+            codes = _codes(self.protocol, name)
+            counts = [int((values == index).sum()) for index in range(len(codes))]
+            counts.append(int(np.isnan(values).sum()))
+            shown: list[int | None] = list(counts)
+            if policy.has("smallest-cell"):
+                shown = suppress_counts(counts, smallest=policy.smallest_cell)
+            block[f"table:{name}"] = shown
+            for index, (code, count) in enumerate(zip((*codes, "missing"), shown, strict=True)):
+                if count:
+                    cells[f"{name}={code}"] = count
+                    sets[f"{name}={code}"] = _where(rows, name, index if code != "missing" else None)
+        return Answer(block, Exposure(row_sets=sets, cells=cells))
+
+    def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Result:
+        """Return the tables by site and, where no site withheld a cell, together."""
+        _, blocks = history[0]
+        rows = {site: int(n[0]) for site, n in numbers_of(blocks, "n", size=1).items()}
+        values: dict[str, Any] = {"n": {**rows, "all": sum(rows.values())}, "variables": {}}
+        withheld = False
+        for name in self.variables:
+            codes = [*_codes(self.protocol, name), "missing"]
+            parts = counts_of(blocks, f"table:{name}", size=len(codes))
+            together = [_sum(column) for column in zip(*parts.values(), strict=True)]
+            values["variables"][name] = {"codes": codes, "sites": parts, "all": together}
+            withheld = withheld or None in together
+        return Result(self.precision, values, warnings=("cells-withheld",) if withheld else ())
+
+
+class Moments(Plan):
+    """Means, variances and, with a flag to compare by, standardised differences; exact.
+
+    Options: ``variables`` (numbers, whole numbers, flags), ``by`` (a flag, optional).
+    """
+
+    kind = "moments"
+
+    def read(self, members: Members) -> None:
+        """Take ``variables`` and ``by``."""
+        self.variables = _variables(members, self.protocol, VariableType.NUMBER, VariableType.WHOLE, VariableType.FLAG)
+        self.by = members.optional("by", absent_allowed=True) or ""
+        found = self.protocol.variable(self.by) if self.by else None
+        if self.by and (found is None or found.type is not VariableType.FLAG):
+            members.fault("by", "expected a flag of the dictionary")
+
+    def begin(self) -> Request:
+        """Ask for counts and sums; squares are about the mean of all sites, once it is known."""
+        return Request(1, "sums")
+
+    def rows(self, table: SiteTable) -> Rows:
+        """Return the rows that hold every variable."""
+        return self.select(table, variables=(*self.variables, *([self.by] if self.by else [])))
+
+    def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
+        """Return sums, then sums of squares about the given means, for each arm."""
+        block: dict[str, list[Any]] = {}
+        sets: dict[str, Mask] = {}
+        shares: list[Share] = []
+        for arm, inside in self._arms(rows).items():
+            matrix = np.column_stack([rows.variable(name)[inside] for name in self.variables])
+            if request.step == "squares":
+                matrix = (matrix - np.array(request.parameters[f"mean:{arm}"])) ** 2
+            block[f"n:{arm}"] = [int(inside.sum())]
+            block[f"sum:{arm}"] = matrix.sum(axis=0).tolist()
+            selected = rows.selected.copy()
+            selected[rows.selected] = inside
+            sets[arm] = selected
+            shares.extend(shares_of_sums(tuple(f"{name} ({arm})" for name in self.variables), matrix))
+        cells = {arm: int(mask.sum()) for arm, mask in sets.items()} | self._flag_cells(request, block)
+        return Answer(block, Exposure(row_sets=sets, cells=cells, shares=tuple(shares)))
+
+    def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
+        """Ask for squares about the pooled means, then return means, variances and differences."""
+        _, sums = history[0]
+        arms, width = ("0", "1") if self.by else ("all",), len(self.variables)
+        total = {arm: float(sum_of(sums, f"n:{arm}", size=1)[0]) for arm in arms}
+        empty = [arm for arm in arms if total[arm] < 2]
+        if empty:
+            raise CannotCompute(f"fewer than two rows with {self.by or 'any'} = {empty[0]} over all sites.")
+        means = {arm: sum_of(sums, f"sum:{arm}", size=width) / total[arm] for arm in arms}
+        if len(history) == 1:
+            return Request(2, "squares", {f"mean:{arm}": mean.tolist() for arm, mean in means.items()})
+        _, squares = history[1]
+        spread = {arm: sum_of(squares, f"sum:{arm}", size=width) / (total[arm] - 1) for arm in arms}
+        values: dict[str, Any] = {
+            "variables": list(self.variables),
+            "arms": {
+                arm: {
+                    "n": int(total[arm]),
+                    "mean": means[arm].tolist(),
+                    "variance": spread[arm].tolist(),
+                    "sd": np.sqrt(spread[arm]).tolist(),
+                    "sites": _site_means(sums, arm, width),
+                }
+                for arm in arms
+            },
+        }
+        if self.by:
+            pooled = np.sqrt((spread["1"] + spread["0"]) / 2)
+            values["standardised_difference"] = [
+                float(difference / each) if each > 0 else None
+                for difference, each in zip(means["1"] - means["0"], pooled, strict=True)
+            ]
+        return Result(self.precision, values)
+
+    def _arms(self, rows: Rows) -> dict[str, Mask]:
+        if not self.by:
+            return {"all": np.ones(len(rows), dtype=bool)}
+        values = rows.variable(self.by)
+        return {"0": values == 0, "1": values == 1}
+
+    def _flag_cells(self, request: Request, block: Mapping[str, list[Any]]) -> dict[str, int]:
+        """Return the counts that sums of flags are, with their complements."""
+        if request.step != "sums":
+            return {}
+        cells: dict[str, int] = {}
+        for arm in ("0", "1") if self.by else ("all",):
+            for name, total in zip(self.variables, block[f"sum:{arm}"], strict=True):
+                found = self.protocol.variable(name)
+                if found is not None and found.type is VariableType.FLAG:
+                    cells[f"{name}=1 ({arm})"] = int(total)
+                    cells[f"{name}=0 ({arm})"] = block[f"n:{arm}"][0] - int(total)
+        return cells
+
+
+def _variables(members: Members, protocol: Protocol, *types: VariableType) -> tuple[str, ...]:
+    names = members.strings("variables", at_least=1)
+    for index, name in enumerate(names):
+        found = protocol.variable(name)
+        if name and (found is None or found.type not in types):
+            members.fault(f"variables/{index}", f"expected a variable of type {' or '.join(types)}")
+    return tuple(names)
+
+
+def _codes(protocol: Protocol, name: str) -> tuple[str, ...]:
+    found = protocol.variable(name)
+    return tuple(found.codes) if found is not None and found.codes else ("0", "1")
+
+
+def _where(rows: Rows, name: str, index: int | None) -> Mask:
+    values = rows.table.columns[name]
+    return rows.selected & (np.isnan(values) if index is None else values == index)
+
+
+def _sum(column: Sequence[int | None]) -> int | None:
+    counts = [count for count in column if count is not None]
+    return sum(counts) if len(counts) == len(column) else None
+
+
+def _site_means(blocks: Blocks, arm: str, width: int) -> dict[str, Any]:
+    rows = numbers_of(blocks, f"n:{arm}", size=1)
+    sums = numbers_of(blocks, f"sum:{arm}", size=width)
+    return {site: {"n": int(n[0]), "mean": (sums[site] / max(n[0], 1.0)).tolist()} for site, n in rows.items()}

@@ -1,0 +1,26 @@
+"""When a site may compute: approvals in force, and what a site that paused or left means for a run."""
+
+from datetime import date
+
+from corridor.pillars.research.rules.protocol.document import Site
+
+__all__ = ["approvals_lacking"]
+
+
+def approvals_lacking(site: Site, *, today: date) -> list[str]:
+    """Return what a site lacks to compute: an ethics approval, or one that has not run out; nothing if it may.
+
+    Notes
+    -----
+    Without an ethics approval no research on patients' data is done: WMA Declaration of Helsinki (2024), paragraph 23.
+    Filings that a country's law asks for stand beside it in the protocol and run out likewise.
+    """
+    lacking = []
+    if not any(approval.kind == "ethics" for approval in site.approvals):
+        lacking.append(f"{site.id}: no ethics approval is named in the protocol")
+    for approval in site.approvals:
+        if approval.approved_on > today:
+            lacking.append(f"{site.id}: {approval.kind} {approval.number} counts from {approval.approved_on} on")
+        if approval.expires_on is not None and approval.expires_on < today:
+            lacking.append(f"{site.id}: {approval.kind} {approval.number} ran out on {approval.expires_on}")
+    return lacking

@@ -1,0 +1,31 @@
+"""Disclosure control of joint studies: every number must be releasable by its own site, alone."""
+
+from corridor.pillars.research.rules.disclosure.differencing import Differences, hides_in
+from corridor.pillars.research.rules.disclosure.exposure import (
+    Design,
+    Exposure,
+    Likelihood,
+    Share,
+    shares_of_products,
+    shares_of_sums,
+)
+from corridor.pillars.research.rules.disclosure.judgement import Breach, judge
+from corridor.pillars.research.rules.disclosure.policy import GUARDS, REHEARSAL, Policy
+from corridor.pillars.research.rules.disclosure.tables import suppress_counts
+
+__all__ = [
+    "GUARDS",
+    "REHEARSAL",
+    "Breach",
+    "Design",
+    "Differences",
+    "Exposure",
+    "Likelihood",
+    "Policy",
+    "Share",
+    "hides_in",
+    "judge",
+    "shares_of_products",
+    "shares_of_sums",
+    "suppress_counts",
+]

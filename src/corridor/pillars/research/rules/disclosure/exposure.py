@@ -1,0 +1,111 @@
+"""What would leave a site with one answer, told so that disclosure control can judge it without knowing the method."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from corridor.pillars.research.rules.rows import FloatArray, Mask
+
+__all__ = ["Design", "Exposure", "Likelihood", "Share", "shares_of_products", "shares_of_sums"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The largest part that one row has in a released sum."""
+
+    label: str
+    largest: float
+
+
+@dataclass(frozen=True)
+class Design:
+    """A model matrix whose sums leave.
+
+    Attributes
+    ----------
+    names : tuple of str
+    matrix : array, shape (rows, columns)
+    parameters : int
+        How many numbers are fitted; the columns unless the model adds an intercept.
+    events : int or None
+        Events of the model, where it has events.
+    """
+
+    names: tuple[str, ...]
+    matrix: FloatArray
+    parameters: int
+    events: int | None = None
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The site's own log-likelihood at the coefficients that are asked for, and at zero."""
+
+    model: str
+    at_coefficients: float
+    at_zero: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Everything that one answer tells of the rows of a site.
+
+    Attributes
+    ----------
+    row_sets : mapping of label to array of bool, shape (rows of the table,)
+        Every selection of rows about which the answer holds a sum or a count.
+    cells : mapping of label to int
+        Counts of persons that stand in the answer or follow from it by subtraction within it.
+    shares : tuple of Share
+        For every sum in the answer, the largest part of one row.
+    designs : tuple of Design
+    weights : array or None
+        Weights of the rows, where the answer is weighted.
+    events_by_group : mapping of label to int
+        Events in each arm and stratum of a test.
+    likelihood : Likelihood or None
+        Where coefficients were chosen from outside.
+    """
+
+    row_sets: Mapping[str, Mask] = field(default_factory=dict)
+    cells: Mapping[str, int] = field(default_factory=dict)
+    shares: tuple[Share, ...] = ()
+    designs: tuple[Design, ...] = ()
+    weights: FloatArray | None = None
+    events_by_group: Mapping[str, int] = field(default_factory=dict)
+    likelihood: Likelihood | None = None
+
+
+def shares_of_sums(names: tuple[str, ...], contributions: FloatArray) -> tuple[Share, ...]:
+    """Return for each column of `contributions` (rows, sums) the largest part of one row in its absolute sum."""
+    size = np.abs(contributions)
+    total = size.sum(axis=0)
+    largest = size.max(axis=0, initial=0.0)
+    return tuple(
+        Share(name, float(top / whole) if whole > 0 else 0.0)
+        for name, top, whole in zip(names, largest, total, strict=True)
+    )
+
+
+def shares_of_products(names: tuple[str, ...], matrix: FloatArray, weights: FloatArray) -> tuple[Share, ...]:
+    """Return for each entry (i, j) of the weighted cross products of `matrix` the largest part of one row.
+
+    Parameters
+    ----------
+    matrix : array, shape (rows, columns)
+        Centred at the weighted mean first: a shift of a column must not hide a row that stands out.
+    weights : array, shape (rows,), not negative
+    """
+    if not len(matrix) or weights.sum() <= 0:
+        return ()
+    centred = matrix - np.average(matrix, axis=0, weights=weights)
+    found = []
+    for first in range(matrix.shape[1]):
+        column = np.abs(weights * centred[:, first])
+        for second in range(first, matrix.shape[1]):
+            entries = column * np.abs(centred[:, second])
+            total = entries.sum()
+            found.append(Share(f"{names[first]} x {names[second]}", float(entries.max() / total) if total > 0 else 0.0))
+    return tuple(found)

@@ -1,0 +1,163 @@
+"""The checks that one answer must pass before it may leave a site; each cites what it prevents."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from corridor.pillars.research.rules.disclosure.exposure import Design, Exposure
+from corridor.pillars.research.rules.disclosure.policy import Policy
+from corridor.pillars.research.rules.rows import FloatArray
+
+__all__ = ["Breach", "judge"]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """Why an answer may not leave.
+
+    Attributes
+    ----------
+    guard : str
+        One of `policy.GUARDS`.
+    subject : str
+        What of the protocol is concerned: a term, a cell's label, a sum. Never a figure of the site.
+    """
+
+    guard: str
+    subject: str
+
+
+def judge(exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
+    """Return everything that speaks against releasing an answer; nothing if it may leave.
+
+    What depends on earlier answers (differencing, evaluations, budget) is judged by the ledger, not here.
+    """
+    found: list[Breach] = []
+    for check in _CHECKS:
+        found.extend(breach for breach in check(exposure, policy) if policy.has(breach.guard))
+    return tuple(dict.fromkeys(found))
+
+
+def _cells(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    """Refuse counts of 1 to k - 1 persons, and selections of so few rows."""
+    k = policy.smallest_cell
+    for label, count in exposure.cells.items():
+        if 0 < count < k:
+            yield Breach("smallest-cell", label)
+    for label, rows in exposure.row_sets.items():
+        if 0 < int(rows.sum()) < k:
+            yield Breach("smallest-cell", label)
+
+
+def _dominance(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    """Refuse sums of which one row makes more than 1/k: whoever knows the rest knows that row.
+
+    Source: the dominance rule of Hundepool et al. 2012, Statistical Disclosure Control, section 4.2, with n = 1.
+    """
+    for share in exposure.shares:
+        if share.largest > 1 / policy.smallest_cell:
+            yield Breach("dominance", share.label)
+
+
+def _designs(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    for design in exposure.designs:
+        yield from _degrees_of_freedom(design, policy)
+        for name, column in zip(design.names, design.matrix.T, strict=True):
+            if _has_minority(column, policy.smallest_cell):
+                yield Breach("minority", name)
+        for name, leverage in zip(design.names, _column_leverage(design.matrix), strict=True):
+            if leverage > 1 / policy.smallest_cell:
+                yield Breach("leverage", name)
+        if _largest_leverage(design.matrix) > 0.5:
+            yield Breach("leverage", "+".join(design.names))
+
+
+def _degrees_of_freedom(design: Design, policy: Policy) -> Iterator[Breach]:
+    """Refuse models with nearly as many parameters as rows, which can be solved for the rows."""
+    least = design.parameters * policy.rows_per_parameter
+    few_rows = len(design.matrix) < least
+    few_events = design.events is not None and design.events < max(least // 2, policy.smallest_cell)
+    if few_rows or few_events:
+        yield Breach("degrees-of-freedom", "+".join(design.names))
+
+
+def _has_minority(column: FloatArray, k: int) -> bool:
+    """Tell whether all but 1 to k - 1 rows share one value: the column is a selector of the few others."""
+    if not len(column):
+        return False
+    _, counts = np.unique(column, return_counts=True)
+    others = len(column) - int(counts.max())
+    few_of_two = len(counts) == 2 and int(counts.min()) < k
+    return 0 < others < k or few_of_two
+
+
+def _column_leverage(matrix: FloatArray) -> FloatArray:
+    """Return for each column the largest leverage of a row in a model of that column and an intercept, less 1/n."""
+    if not len(matrix):
+        return np.zeros(matrix.shape[1])
+    centred = matrix - matrix.mean(axis=0)
+    square = centred**2
+    total = square.sum(axis=0)
+    shares = np.zeros(matrix.shape[1])
+    np.divide(square.max(axis=0), total, out=shares, where=total > 0)
+    return shares
+
+
+def _largest_leverage(matrix: FloatArray) -> float:
+    """Return the largest diagonal entry of the hat matrix of all columns together."""
+    if len(matrix) < 2 or not matrix.shape[1]:
+        return 0.0
+    centred = matrix - matrix.mean(axis=0)
+    scale = np.sqrt((centred**2).sum(axis=0))
+    used = centred[:, scale > 0] / scale[scale > 0]
+    values, vectors = np.linalg.eigh(used.T @ used)
+    kept = values > 1e-10 * max(values.max(initial=0.0), 1e-300)
+    rotated = used @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return float((rotated**2).sum(axis=1).max(initial=0.0))
+
+
+def _weights(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    """Refuse weights under which few rows make up the sums: n, Kish's effective n, the largest share."""
+    weights = exposure.weights
+    if weights is None:
+        return
+    k, total = policy.smallest_cell, float(weights.sum())
+    if total <= 0 or len(weights) < k:
+        yield Breach("weights", "n")
+        return
+    if total**2 / float((weights**2).sum()) < k:
+        yield Breach("weights", "effective-n")
+    if float(weights.max()) / total > 1 / k:
+        yield Breach("weights", "largest-share")
+
+
+def _events(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    """Refuse tests whose arms or strata have 1 to k - 1 events."""
+    for label, events in exposure.events_by_group.items():
+        if events < policy.smallest_cell:
+            yield Breach("events", label)
+
+
+def _likelihood(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    """Refuse coefficients that no fit would visit.
+
+    Large coefficients turn any column into a selector of single rows. On the way from zero to a maximum the
+    likelihood of each site stays near or above that at zero; what falls more than p below it is a probe.
+    """
+    likelihood = exposure.likelihood
+    if likelihood is None:
+        return
+    floor = likelihood.at_zero - likelihood.parameters
+    if not likelihood.at_coefficients >= floor:
+        yield Breach("likelihood", likelihood.model)
+
+
+_CHECKS: tuple[Callable[[Exposure, Policy], Iterator[Breach]], ...] = (
+    _cells,
+    _dominance,
+    _designs,
+    _weights,
+    _events,
+    _likelihood,
+)

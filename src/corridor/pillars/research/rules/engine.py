@@ -1,0 +1,136 @@
+"""Run an analysis over the blocks of all sites: deterministic, so that every site comes to the same steps by itself.
+
+Nobody is believed: a request is not an order of some coordinator but what the plan derives from all signed blocks so
+far. Each site derives it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from corridor.base.errors import Refused
+from corridor.pillars.research.rules.analyses import Answer, Block, Blocks, CannotCompute, Plan, Request, Result
+from corridor.pillars.research.rules.disclosure import Breach, Policy, judge
+from corridor.pillars.research.rules.ledger import Ledger
+from corridor.pillars.research.rules.rows import SiteTable
+
+__all__ = [
+    "AnswerRefused",
+    "Outcome",
+    "Released",
+    "answer_request",
+    "count_numbers",
+    "next_step",
+    "run_locally",
+    "settle",
+]
+
+MOST_ROUNDS = 60
+
+
+class AnswerRefused(Refused):
+    """A site's disclosure control does not let an answer leave.
+
+    Attributes
+    ----------
+    breaches : tuple of Breach
+    """
+
+    code: ClassVar[str] = "disclosure-refused"
+
+    def __init__(self, breaches: tuple[Breach, ...]) -> None:
+        self.breaches = breaches
+        listed = "; ".join(f"{breach.guard}: {breach.subject}" for breach in breaches)
+        super().__init__(f"disclosure control does not let this leave the site ({listed})")
+
+
+@dataclass(frozen=True)
+class Released:
+    """A block that may leave, and whether it had left before."""
+
+    block: Block
+    is_repeat: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a local run: the result, the rounds, how many numbers each site gave."""
+
+    result: Result
+    rounds: tuple[tuple[Request, Blocks], ...]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """Return how many numbers each site released."""
+        counts: dict[str, int] = {}
+        for _, blocks in self.rounds:
+            for site, block in blocks.items():
+                counts[site] = counts.get(site, 0) + count_numbers(block)
+        return counts
+
+
+def next_step(plan: Plan, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
+    """Return what comes after the rounds so far: the first request, the next one, or the result.
+
+    Raises
+    ------
+    CannotCompute
+        If the numbers have no answer, or no end is reached within 60 rounds.
+    """
+    if not history:
+        return plan.begin()
+    if len(history) >= MOST_ROUNDS:
+        raise CannotCompute(f"no convergence within {MOST_ROUNDS} rounds. Simplify the model.")
+    return plan.proceed(history)
+
+
+def answer_request(plan: Plan, request: Request, *, table: SiteTable, policy: Policy, ledger: Ledger) -> Released:
+    """Return the block with which a site answers a request, if disclosure control lets it leave.
+
+    Raises
+    ------
+    AnswerRefused
+        With every reason.
+    CannotCompute, MissingValues
+    """
+    return settle(plan.answer(request, plan.rows(table), policy), plan, request, policy=policy, ledger=ledger)
+
+
+def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledger: Ledger) -> Released:
+    """Return what may leave of an answer, and enter it into the ledger.
+
+    Raises
+    ------
+    AnswerRefused
+        With every reason.
+    """
+    known = ledger.cached(plan, request, answer.exposure) if policy.has("cache") else None
+    if known is not None:
+        return Released(known, is_repeat=True)
+    breaches = (*judge(answer.exposure, policy), *ledger.breaches(plan, request, answer.exposure, policy))
+    if breaches:
+        raise AnswerRefused(tuple(dict.fromkeys(breaches)))
+    ledger.enter(plan, request, answer.exposure, answer.block)
+    return Released(answer.block, is_repeat=False)
+
+
+def run_locally(plan: Plan, sites: Mapping[str, Callable[[Request], Block]]) -> Outcome:
+    """Run an analysis over sites that answer at once, in the order of their names.
+
+    Parameters
+    ----------
+    sites : mapping of site to a function that answers a request
+    """
+    rounds: list[tuple[Request, Blocks]] = []
+    while True:
+        step = next_step(plan, rounds)
+        if isinstance(step, Result):
+            return Outcome(step, tuple(rounds))
+        rounds.append((step, {site: sites[site](step) for site in sorted(sites)}))
+
+
+def count_numbers(block: Block) -> int:
+    """Return how many numbers a block shows."""
+    return sum(number is not None for numbers in block.values() for number in numbers)

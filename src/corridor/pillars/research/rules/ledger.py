@@ -1,0 +1,106 @@
+"""What a site remembers of its answers: differencing, evaluations, budgets, one answer to one question."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from corridor.exchange.rules.canonical import canonical, sha256_hex
+from corridor.pillars.research.rules.analyses import Block, Plan, Request
+from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy
+from corridor.pillars.research.rules.rows import Mask, SiteTable
+
+__all__ = ["Ledger", "MemoryLedger", "model_key", "statistic_key"]
+
+
+def model_key(plan: Plan, exposure: Exposure, *, snapshot: str) -> str:
+    """Return what the limit of evaluations counts: kind, options and rows, whatever the analysis is called."""
+    rows = hashlib.sha256()
+    for label in sorted(exposure.row_sets):
+        rows.update(label.encode() + b"\n" + np.packbits(exposure.row_sets[label]).tobytes())
+    described = {
+        "kind": plan.kind,
+        "options": dict(plan.item.options),
+        "snapshot": snapshot,
+        "rows": rows.hexdigest(),
+    }
+    return sha256_hex(canonical(described))
+
+
+def statistic_key(plan: Plan, request: Request, exposure: Exposure, *, snapshot: str) -> str:
+    """Return the name of one question: model, step, parameters and rows."""
+    described = {
+        "model": model_key(plan, exposure, snapshot=snapshot),
+        "step": request.step,
+        "parameters": {name: [float(each) for each in values] for name, values in request.parameters.items()},
+    }
+    return sha256_hex(canonical(described))
+
+
+class Ledger:
+    """What a site remembers of earlier answers; the base class remembers nothing, for a rehearsal."""
+
+    def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
+        """Return the block that was released before for the same statistic of the same rows, or None."""
+        return None
+
+    def breaches(self, plan: Plan, request: Request, exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
+        """Return what earlier answers have against this one."""
+        return ()
+
+    def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
+        """Remember an answer that leaves."""
+
+
+@dataclass
+class MemoryLedger(Ledger):
+    """The ledger of one site for as long as a command runs.
+
+    Persons are told apart within the table alone; what earlier commands released is not known.
+    """
+
+    table: SiteTable
+    snapshot: str
+    released: dict[str, Block] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+    sets: list[Mask] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        places = {person: place for place, person in enumerate(dict.fromkeys(self.table.persons))}
+        self._places = np.array([places[person] for person in self.table.persons])
+        self._persons = len(places)
+
+    def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
+        """Return the block that was released before for the same statistic of the same rows, or None."""
+        return self.released.get(statistic_key(plan, request, exposure, snapshot=self.snapshot))
+
+    def breaches(self, plan: Plan, request: Request, exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
+        """Return what earlier answers have against this one."""
+        found = []
+        if policy.has("budget") and len(self.released) >= policy.releases:
+            found.append(Breach("budget", plan.protocol.study))
+        if policy.has("evaluations") and exposure.likelihood is not None:
+            model = model_key(plan, exposure, snapshot=self.snapshot)
+            if self.models.count(model) >= policy.evaluations:
+                found.append(Breach("evaluations", exposure.likelihood.model))
+        if policy.has("differencing"):
+            differences = Differences(self.sets, smallest=policy.smallest_cell)
+            if differences.would_reveal(self._of_persons(exposure)):
+                found.append(Breach("differencing", "rows"))
+        return tuple(found)
+
+    def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
+        """Remember an answer that leaves."""
+        self.released[statistic_key(plan, request, exposure, snapshot=self.snapshot)] = block
+        self.models.append(model_key(plan, exposure, snapshot=self.snapshot))
+        self.sets.extend(self._of_persons(exposure))
+
+    def _of_persons(self, exposure: Exposure) -> list[Mask]:
+        sets = []
+        for rows in exposure.row_sets.values():
+            persons = np.zeros(self._persons, dtype=bool)
+            persons[self._places[rows]] = True
+            sets.append(persons)
+        return sets

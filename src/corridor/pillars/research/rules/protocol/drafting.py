@@ -1,0 +1,53 @@
+"""From the TOML that people write to the canonical bytes that sites sign."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from corridor.exchange.rules.canonical import canonical
+from corridor.pillars.research.rules.protocol.document import SCHEMA, Protocol
+from corridor.pillars.research.rules.protocol.reading import MalformedProtocol, read_protocol
+
+__all__ = ["draft_protocol", "protocol_from_toml"]
+
+
+def draft_protocol(source: str | Mapping[str, Any]) -> bytes:
+    """Return the canonical bytes of the protocol that `source` (TOML text, or its members) describes.
+
+    Raises
+    ------
+    MalformedProtocol
+        If the text is no TOML, or anything is missing or wrong; every fault is listed.
+    """
+    if isinstance(source, str):
+        try:
+            source = tomllib.loads(source)
+        except tomllib.TOMLDecodeError as fault:
+            raise MalformedProtocol.of_text(f"the file is no TOML: {fault}") from None
+    members = {"schema": SCHEMA, "version": 1, "supersedes": None, **_plain(source)}
+    drafted = canonical(members)
+    read_protocol(drafted)
+    return drafted
+
+
+def protocol_from_toml(source: str) -> Protocol:
+    """Return the protocol that a TOML text describes.
+
+    Raises
+    ------
+    MalformedProtocol
+    """
+    return read_protocol(draft_protocol(source))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value

@@ -1,0 +1,213 @@
+"""The rows of one site as analyses see them: a frozen table, the rows that an analysis takes, the columns it models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corridor.base.errors import InputFault
+from corridor.pillars.research.rules.protocol.document import (
+    Condition,
+    Endpoint,
+    Missing,
+    Protocol,
+    Term,
+    VariableType,
+)
+
+__all__ = ["Clock", "FloatArray", "Mask", "MissingValues", "Rows", "SiteTable", "select_rows"]
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class MissingValues(InputFault):
+    """The protocol refuses rows without a value, and there are some."""
+
+    code: ClassVar[str] = "missing-values"
+
+
+@dataclass(frozen=True)
+class SiteTable:
+    """The frozen, harmonised rows of one site.
+
+    Attributes
+    ----------
+    columns : mapping of variable to array of float, shape (rows,)
+        Numbers as they are, flags 0 or 1, categories as the index of their code in the dictionary; NaN is missing.
+    persons : tuple of str
+        For each row the pseudonym of its patient; it stays here.
+    """
+
+    columns: Mapping[str, FloatArray]
+    persons: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Times of an endpoint for the selected rows: days to the end, events (0/1), days of entry, competing events."""
+
+    times: FloatArray
+    events: FloatArray
+    entry: FloatArray | None = None
+    competing: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows that one analysis takes at one site.
+
+    Attributes
+    ----------
+    protocol : Protocol
+    table : SiteTable
+    selected : array of bool, shape (rows of the table,)
+    lost : int
+        Rows of the population that lack a needed value.
+    """
+
+    protocol: Protocol
+    table: SiteTable
+    selected: Mask
+    lost: int = 0
+    _columns: dict[str, FloatArray] = field(default_factory=dict, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return int(self.selected.sum())
+
+    @property
+    def persons(self) -> int:
+        """Return how many distinct patients the rows are about."""
+        return len({self.table.persons[index] for index in np.flatnonzero(self.selected)})
+
+    def variable(self, name: str) -> FloatArray:
+        """Return a variable of the selected rows, shape (rows,)."""
+        return self.table.columns[name][self.selected]
+
+    def term(self, name: str) -> FloatArray:
+        """Return a model column of the selected rows, shape (rows,)."""
+        if name not in self._columns:
+            term = self.protocol.term(name)
+            if term is None:
+                raise KeyError(name)
+            self._columns[name] = _term(term, self)
+        return self._columns[name]
+
+    def matrix(self, terms: Sequence[str]) -> FloatArray:
+        """Return the model matrix, shape (rows, terms)."""
+        if not terms:
+            return np.empty((len(self), 0))
+        return np.column_stack([self.term(name) for name in terms])
+
+    def clock(self, endpoint: Endpoint) -> Clock:
+        """Return the times of an endpoint, censored where the follow-up of the protocol ends."""
+        times, events = self.variable(endpoint.time), self.variable(endpoint.event)
+        competing = self.variable(endpoint.competing) if endpoint.competing else None
+        if endpoint.follow_up_days:
+            late = times > endpoint.follow_up_days
+            times = np.minimum(times, float(endpoint.follow_up_days))
+            events = np.where(late, 0.0, events)
+            competing = None if competing is None else np.where(late, 0.0, competing)
+        entry = self.variable(endpoint.entry) if endpoint.entry else None
+        return Clock(times, events, entry, competing)
+
+
+def select_rows(
+    protocol: Protocol,
+    table: SiteTable,
+    *,
+    where: Sequence[Condition] = (),
+    terms: Sequence[str] = (),
+    variables: Sequence[str] = (),
+    endpoint: Endpoint | None = None,
+) -> Rows:
+    """Return the rows of the population and subgroup that hold every value that is needed.
+
+    Raises
+    ------
+    MissingValues
+        If the protocol refuses missing values and rows of the population lack some.
+    """
+    inside = np.ones(len(table), dtype=bool)
+    for condition in (*protocol.population, *where):
+        inside &= _meets(condition, protocol, table)
+    needed = set(variables)
+    for name in terms:
+        needed |= _variables_of(name, protocol)
+    if endpoint is not None:
+        needed |= {endpoint.time, endpoint.event, endpoint.entry, endpoint.competing} - {""}
+    complete = inside.copy()
+    for name in sorted(needed):
+        complete &= ~np.isnan(table.columns[name])
+    if endpoint is not None:
+        complete &= _observed(table, endpoint)
+    lost = int(inside.sum() - complete.sum())
+    if lost and protocol.missing is Missing.REFUSE:
+        raise MissingValues(
+            f"the protocol refuses missing values, and rows of this site lack some of: {', '.join(sorted(needed))}."
+            " Complete them, or amend the protocol to complete cases."
+        )
+    return Rows(protocol, table, complete, lost)
+
+
+def _observed(table: SiteTable, endpoint: Endpoint) -> Mask:
+    """Return which rows are under observation at all: a time above zero, and above the entry."""
+    times = table.columns[endpoint.time]
+    start = table.columns[endpoint.entry] if endpoint.entry else 0.0
+    return np.asarray(np.nan_to_num(times, nan=-1.0) > start)
+
+
+def _variables_of(term: str, protocol: Protocol) -> set[str]:
+    found = protocol.term(term)
+    if found is None:
+        raise KeyError(term)
+    if found.form == "product":
+        return set().union(*(_variables_of(name, protocol) for name in found.factors))
+    return {found.variable}
+
+
+def _meets(condition: Condition, protocol: Protocol, table: SiteTable) -> Mask:
+    values = table.columns[condition.variable]
+    wanted = [_number(value, condition.variable, protocol) for value in condition.values]
+    first = wanted[0]
+    tests: dict[str, Callable[[], Any]] = {
+        "is": lambda: values == first,
+        "is_not": lambda: (values != first) & ~np.isnan(values),
+        "one_of": lambda: np.isin(values, wanted),
+        "above": lambda: values > first,
+        "at_least": lambda: values >= first,
+        "below": lambda: values < first,
+        "at_most": lambda: values <= first,
+    }
+    return np.asarray(tests[condition.operator]())
+
+
+def _number(value: str | float, variable: str, protocol: Protocol) -> float:
+    found = protocol.variable(variable)
+    if found is not None and found.type is VariableType.CATEGORY:
+        return float(list(found.codes or ()).index(str(value)))
+    return float(value)
+
+
+def _term(term: Term, rows: Rows) -> FloatArray:
+    if term.form == "product":
+        first, second = term.factors
+        return rows.term(first) * rows.term(second) / term.per
+    values = rows.variable(term.variable)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        forms: dict[str, Callable[[], FloatArray]] = {
+            "value": lambda: values,
+            "log1p": lambda: np.log1p(values),
+            "log": lambda: np.log(values),
+            "square": lambda: values * values,
+            "is": lambda: (values == _number(term.argument or 0.0, term.variable, rows.protocol)).astype(float),
+            "at_least": lambda: (values >= float(term.argument or 0.0)).astype(float),
+        }
+        return forms[term.form]() / term.per

@@ -1,0 +1,31 @@
+"""Writes of research; each outermost call is one transaction with one audit entry."""
+
+from corridor.pillars.research.services.approvals import register_approvals
+from corridor.pillars.research.services.arrivals import take_acts
+from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
+from corridor.pillars.research.services.runs import (
+    end_run,
+    finish_run,
+    record_answer,
+    request_run,
+)
+from corridor.pillars.research.services.standing import set_standing
+from corridor.pillars.research.services.studies import (
+    ask_to_sign,
+    propose_study,
+)
+
+__all__ = [
+    "ask_to_sign",
+    "end_run",
+    "finish_run",
+    "freeze_rows",
+    "propose_study",
+    "record_answer",
+    "register_approvals",
+    "register_data",
+    "request_run",
+    "set_standing",
+    "sign_snapshot",
+    "take_acts",
+]

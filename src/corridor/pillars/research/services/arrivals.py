@@ -1,0 +1,266 @@
+"""What other sites say of a study: checked against its protocol, stored, and the runs that waited for it woken."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from corridor.accounts.actors import Actor
+from corridor.accounts.transactions import note, write
+from corridor.base.errors import CorridorError, InputFault
+from corridor.exchange.registry import Received
+from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.rules.reasons import Reason, Refused
+from corridor.exchange.services.documents import signed_document
+from corridor.pillars.research.messages import RoundBlock, StudyMessage
+from corridor.pillars.research.models import ProtocolVersion, Round, Run, SiteState, StudySignature
+from corridor.pillars.research.queries.studies import own_node_id
+from corridor.pillars.research.rules.protocol import SCHEMA, Protocol, Site, read_protocol
+from corridor.pillars.research.services.runs import begin_run, end_run, wake
+from corridor.pillars.research.services.studies import lock_if_signed, record_version
+
+__all__ = ["TooEarly", "take_acts"]
+
+
+class TooEarly(CorridorError):
+    """An act came before what it refers to; the sender repeats it, and by then the other has arrived."""
+
+    code: ClassVar[str] = "too-early"
+
+
+@write("research.take_acts")
+def take_acts(batch: Sequence[Received], *, actor: Actor, now: datetime) -> None:
+    """Take what other sites say of studies.
+
+    Raises
+    ------
+    Refused
+        If an act is malformed, or its sender is no site of the protocol.
+    TooEarly
+        If it refers to a protocol or a run that has not arrived yet.
+    """
+    for received in batch:
+        message = received.message
+        if not isinstance(message, StudyMessage):
+            raise Refused(Reason.MALFORMED)
+        if message.proposal is not None:
+            _take_proposal(message, received, now=now)
+            continue
+        version = ProtocolVersion.objects.select_related("study").filter(hash=message.protocol).first()
+        if version is None:
+            raise TooEarly("the protocol has not arrived yet")
+        protocol = read_protocol(bytes(version.document))
+        site = protocol.site_of(received.from_node)
+        if site is None:
+            raise Refused(Reason.NOT_A_PARTY)
+        for part, take in _TAKEN:
+            if getattr(message, part) is not None:
+                take(message, received, version, protocol, site, actor, now)
+    note(acts=len(batch))
+
+
+def _take_proposal(message: StudyMessage, received: Received, *, now: datetime) -> None:
+    own = own_node_id()
+    try:
+        document = unb64(message.proposal.document if message.proposal else "")
+        protocol = read_protocol(document)
+    except InputFault as fault:
+        raise Refused(Reason.MALFORMED, fault.code) from fault
+    site = protocol.site_of(own)
+    if protocol.hash != message.protocol or site is None or protocol.site_of(received.from_node) is None:
+        raise Refused(Reason.NOT_A_PARTY)
+    record_version(
+        protocol,
+        document,
+        own_site=site.id,
+        agreement=received.agreement,
+        channel=received.channel.id if received.channel else "",
+        proposed_by=received.from_node,
+        now=now,
+    )
+
+
+def _take_signature(
+    message: StudyMessage,
+    received: Received,
+    version: ProtocolVersion,
+    protocol: Protocol,
+    site: Site,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    del actor
+    try:
+        signature = unb64(message.signature.signature if message.signature else "")
+    except InputFault as fault:
+        raise Refused(Reason.MALFORMED, fault.code) from fault
+    if not signed_document(bytes(version.document), signature, kind=SCHEMA, node=received.from_node):
+        raise Refused(Reason.BAD_SIGNATURE)
+    StudySignature.objects.get_or_create(
+        version=version,
+        site=site.id,
+        defaults={
+            "node": received.from_node,
+            "signature": signature,
+            "signed_at": now,
+            "crossing_id": received.crossing_id,
+        },
+    )
+    lock_if_signed(version, protocol, now=now)
+
+
+def _take_ready(
+    message: StudyMessage,
+    received: Received,
+    version: ProtocolVersion,
+    protocol: Protocol,
+    site: Site,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    del received, protocol, actor, now
+    snapshot = message.ready.snapshot if message.ready else ""
+    SiteState.objects.filter(study=version.study, site=site.id).update(snapshot=snapshot)
+
+
+def _take_request(
+    message: StudyMessage,
+    received: Received,
+    version: ProtocolVersion,
+    protocol: Protocol,
+    site: Site,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    del site
+    request = message.request
+    if version.locked_at is None:
+        raise TooEarly("a signature is still on its way")
+    if request is None or protocol.analysis(request.analysis) is None:
+        raise Refused(Reason.UNKNOWN_SUBJECT)
+    begin_run(
+        run=uuid.UUID(request.run),
+        version_id=version.pk,
+        analysis=request.analysis,
+        node=received.from_node,
+        by="",
+        actor=actor,
+        now=now,
+    )
+
+
+def _take_block(
+    message: StudyMessage,
+    received: Received,
+    version: ProtocolVersion,
+    protocol: Protocol,
+    site: Site,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    del protocol
+    block = message.block
+    run = _run(block.run if block else "", version)
+    if block is None or block.analysis != run.analysis:
+        raise Refused(Reason.UNKNOWN_SUBJECT)
+    row, created = Round.objects.get_or_create(
+        run=run,
+        number=block.round,
+        site=site.id,
+        defaults={
+            "step": block.step,
+            "parameters": {each.name: list(each.values) for each in block.parameters},
+            "numbers": {each.name: list(each.values) for each in block.numbers},
+            "snapshot": block.snapshot,
+            "envelope": received.token_hash,
+            "crossing_id": received.crossing_id,
+            "recorded_at": now,
+        },
+    )
+    if not created and not _same(row, block):
+        end_run(
+            run=run.pk,
+            state=Run.State.DISPUTED,
+            site=site.id,
+            reasons=["two-answers"],
+            number=block.round,
+            code="two-answers",
+            tell=True,
+            actor=actor,
+            now=now,
+        )
+        return
+    wake(run, actor=actor, now=now)
+
+
+def _same(row: Round, block: RoundBlock) -> bool:
+    return bool(row.numbers == {each.name: list(each.values) for each in block.numbers})
+
+
+def _take_refusal(
+    message: StudyMessage,
+    received: Received,
+    version: ProtocolVersion,
+    protocol: Protocol,
+    site: Site,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    del received, protocol
+    refusal = message.refusal
+    run = _run(refusal.run if refusal else "", version)
+    if refusal is None:
+        raise Refused(Reason.MALFORMED)
+    state = Run.State.REFUSED if refusal.code == "disclosure-refused" else Run.State.FAILED
+    end_run(
+        run=run.pk,
+        state=state,
+        site=site.id,
+        reasons=refusal.reasons,
+        number=refusal.round,
+        code=refusal.code,
+        tell=False,
+        actor=actor,
+        now=now,
+    )
+
+
+def _take_standing(
+    message: StudyMessage,
+    received: Received,
+    version: ProtocolVersion,
+    protocol: Protocol,
+    site: Site,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    del received, protocol
+    standing = message.standing
+    if standing is None:
+        raise Refused(Reason.MALFORMED)
+    SiteState.objects.filter(study=version.study, site=site.id).update(
+        standing=standing.standing, reason=standing.reason, since_at=now
+    )
+    for run in Run.objects.filter(version__study=version.study, state__in=(Run.State.RUNNING, Run.State.WAITING)):
+        wake(run, actor=actor, now=now)
+
+
+def _run(text: str, version: ProtocolVersion) -> Run:
+    run = Run.objects.filter(pk=text, version=version).first() if text else None
+    if run is None:
+        raise TooEarly("the request of the run has not arrived yet")
+    return run
+
+
+_Take = Callable[[StudyMessage, Received, ProtocolVersion, Protocol, Site, Actor, datetime], None]
+
+_TAKEN: tuple[tuple[str, _Take], ...] = (
+    ("signature", _take_signature),
+    ("ready", _take_ready),
+    ("request", _take_request),
+    ("block", _take_block),
+    ("refusal", _take_refusal),
+    ("standing", _take_standing),
+)

@@ -1,0 +1,153 @@
+"""The rows of this site: registered with a mapping, harmonised, frozen as an encrypted file, signed by a steward."""
+
+import secrets
+import uuid
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from corridor.accounts.actors import Actor, actor_name
+from corridor.accounts.roles import require
+from corridor.accounts.transactions import note, write
+from corridor.base.errors import WrongUsage
+from corridor.exchange import keystore
+from corridor.pillars.research.messages import SiteReady, StudyMessage
+from corridor.pillars.research.models import SiteData, SiteState, Snapshot, Study
+from corridor.pillars.research.queries.studies import UnknownStudy, current_protocol
+from corridor.pillars.research.services.sending import send_act
+from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
+
+__all__ = ["HOLD", "NoSuchSnapshot", "freeze_rows", "register_data", "sign_snapshot"]
+
+HOLD = "research.hold_data"
+FOLDER = "research"
+_NONCE = 12
+
+
+class NoSuchSnapshot(WrongUsage):
+    """No frozen rows of that hash are here."""
+
+    code: ClassVar[str] = "no-such-snapshot"
+
+
+@write("research.register_data", subject="study")
+def register_data(*, study: str, source: str, mapping: str, actor: Actor, now: datetime) -> SiteData:
+    """Record where this site's rows come from and how they become the study's variables.
+
+    Raises
+    ------
+    UnknownStudy, NotPermitted
+    """
+    require(actor, HOLD)
+    row = _study(study)
+    data, _ = SiteData.objects.update_or_create(
+        study=row,
+        defaults={
+            "source": source,
+            "mapping": mapping,
+            "registered_by": actor_name(actor),
+            "registered_at": now,
+        },
+    )
+    return data
+
+
+@write("research.freeze_rows", subject="study")
+def freeze_rows(*, study: str, harmonised: Harmonised, actor: Actor, now: datetime) -> Snapshot:
+    """Store harmonised rows as an encrypted file of the home; the same rows again are the same snapshot.
+
+    Nothing is computed on them before `sign_snapshot`.
+
+    Raises
+    ------
+    UnknownStudy, NotPermitted
+    """
+    require(actor, HOLD)
+    row = _study(study)
+    digest = snapshot_hash(harmonised.table)
+    note(snapshot=digest, rows=harmonised.report.kept)
+    known = Snapshot.objects.filter(study=row, hash=digest).first()
+    if known is not None:
+        return known
+    name = uuid.uuid4().hex
+    _write(name, pack_snapshot(harmonised.table))
+    return Snapshot.objects.create(
+        study=row,
+        hash=digest,
+        protocol=current_protocol(row).hash,
+        name=name,
+        rows=harmonised.report.kept,
+        persons=harmonised.report.persons,
+        report=asdict(harmonised.report),
+        made_at=now,
+        made_by=actor_name(actor),
+    )
+
+
+@write("research.sign_snapshot", subject="snapshot")
+def sign_snapshot(*, snapshot: str, actor: Actor, now: datetime) -> Snapshot:
+    """Sign the report on frozen rows: from here on analyses run on them; the other sites learn their hash.
+
+    Raises
+    ------
+    NoSuchSnapshot, StudyNotOpen, NotPermitted
+    """
+    require(actor, HOLD)
+    found = list(Snapshot.objects.select_related("study").filter(hash__startswith=snapshot)[:2]) if snapshot else []
+    if len(found) != 1:
+        raise NoSuchSnapshot(
+            f"{'no' if not found else 'more than one'} snapshot has a hash that begins with {snapshot!r};"
+            " `corridor study data STUDY` makes one."
+        )
+    (row,) = found
+    row.signed_at, row.signed_by = now, actor_name(actor)
+    row.save(update_fields=["signed_at", "signed_by"])
+    study = row.study
+    SiteState.objects.filter(study=study, site=study.own_site).update(snapshot=row.hash)
+    protocol = current_protocol(study)
+    act = StudyMessage(
+        study=study.name,
+        protocol=protocol.hash,
+        stated_at=now,
+        simulated=protocol.simulated,
+        ready=SiteReady(snapshot=row.hash),
+    )
+    send_act(act, study=study, protocol=protocol, actor=actor, now=now)
+    return row
+
+
+def read_snapshot(name: str) -> bytes:
+    """Return the packed rows of a snapshot.
+
+    Raises
+    ------
+    KeysUnreadable
+        If its key is gone.
+    """
+    wrapped = _path(name).read_bytes()
+    key = AESGCM(keystore.body_key(keystore.home(), _key(name)))
+    return key.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], name.encode())
+
+
+def _write(name: str, packed: bytes) -> None:
+    nonce = secrets.token_bytes(_NONCE)
+    key = AESGCM(keystore.make_body_key(keystore.home(), _key(name)))
+    keystore.write_private(_path(name), nonce + key.encrypt(nonce, packed, name.encode()))
+
+
+def _path(name: str) -> Path:
+    return keystore.home() / FOLDER / f"{name}.rows"
+
+
+def _key(name: str) -> str:
+    return f"research-{name}"
+
+
+def _study(name: str) -> Study:
+    row = Study.objects.filter(name=name).first()
+    if row is None:
+        raise UnknownStudy(f"there is no study {name!r} here; `corridor study list` shows them.")
+    return row

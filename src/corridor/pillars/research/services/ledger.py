@@ -1,0 +1,170 @@
+"""The database side of differencing, evaluations, budgets and repeats; read and written under the ledger's lock.
+
+One ledger holds everything that this site released about a person, in whatever study and to whomever, because
+partners talk to each other. Sets of persons are stored encrypted; the key lies outside the database and its backups.
+What was released is noted in a journal outside the database too: a database that was put back from a backup knows
+less than the journal, and releases nothing until two persons have looked at it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import zlib
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from corridor.exchange import keystore
+from corridor.exchange.models import Node
+from corridor.pillars.research.models import PersonNumber, Release, Run
+from corridor.pillars.research.rules.analyses import Block, Plan, Request
+from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy
+from corridor.pillars.research.rules.ledger import Ledger, model_key, statistic_key
+from corridor.pillars.research.rules.rows import Mask, SiteTable
+
+__all__ = ["DatabaseLedger"]
+
+_KEY = "research-ledger"
+_JOURNAL = "research-ledger.journal"
+_NONCE = 12
+
+
+class DatabaseLedger(Ledger):
+    """What this node released, for one run and its frozen rows; to be used inside the transaction that releases."""
+
+    def __init__(self, run: Run, *, study: str, table: SiteTable, now: datetime) -> None:
+        # One lock for everything that this site releases: two studies may be about the same persons.
+        Node.objects.select_for_update().get()
+        self._run = run
+        self._study = study
+        self._table = table
+        self._now = now
+        self._places: np.ndarray | None = None
+
+    def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
+        """Return the block that was released before for the same statistic of the same rows, or None."""
+        row = Release.objects.filter(statistic=self._statistic(plan, request, exposure)).first()
+        return None if row is None else dict(row.numbers)
+
+    def breaches(self, plan: Plan, request: Request, exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
+        """Return what earlier answers have against this one."""
+        found = []
+        if policy.has("budget"):
+            if self._is_closed(self._statistic(plan, request, exposure)):
+                found.append(Breach("budget", "ledger-closed"))
+            if Release.objects.filter(study=self._study).count() >= policy.releases:
+                found.append(Breach("budget", self._study))
+        if policy.has("evaluations") and exposure.likelihood is not None:
+            model = self._model(plan, exposure)
+            if Release.objects.filter(model=model).count() >= policy.evaluations:
+                found.append(Breach("evaluations", exposure.likelihood.model))
+        if policy.has("differencing") and self._would_reveal(exposure, policy):
+            found.append(Breach("differencing", "rows"))
+        return tuple(found)
+
+    def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
+        """Remember an answer that leaves."""
+        statistic = self._statistic(plan, request, exposure)
+        _append_to_journal(statistic)
+        Release.objects.create(
+            study=self._study,
+            protocol=plan.protocol.hash,
+            run=self._run.pk,
+            analysis=plan.item.id,
+            model=self._model(plan, exposure),
+            statistic=statistic,
+            snapshot=self._run.snapshot,
+            sets=_seal([self._persons(rows) for rows in exposure.row_sets.values()]),
+            numbers={name: list(values) for name, values in block.items()},
+            released_at=self._now,
+        )
+
+    def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
+        offered = [self._persons(rows) for rows in exposure.row_sets.values()]
+        known = [each for row in Release.objects.values_list("sets", flat=True) for each in _unseal(bytes(row))]
+        size = PersonNumber.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        differences = Differences((_mask(each, size) for each in known), smallest=policy.smallest_cell)
+        return differences.would_reveal(_mask(each, size) for each in offered)
+
+    def _persons(self, rows: Mask) -> np.ndarray:
+        """Return the numbers of the persons in a selection of rows, sorted."""
+        if self._places is None:
+            self._places = _numbers_of(self._table.persons)
+        return np.unique(self._places[rows])
+
+    def _statistic(self, plan: Plan, request: Request, exposure: Exposure) -> str:
+        return statistic_key(plan, request, exposure, snapshot=self._run.snapshot)
+
+    def _model(self, plan: Plan, exposure: Exposure) -> str:
+        return model_key(plan, exposure, snapshot=self._run.snapshot)
+
+    def _is_closed(self, statistic: str) -> bool:
+        """Tell whether the journal knows releases that the database does not: a backup was put back."""
+        noted = _journal() - {statistic}
+        return Release.objects.filter(statistic__in=noted).count() < len(noted) if noted else False
+
+
+def _numbers_of(persons: Iterable[str]) -> np.ndarray:
+    """Return the number of each person, new ones numbered on."""
+    key = _key()
+    tags = [hmac.digest(key, person.strip().casefold().encode(), "sha256") for person in persons]
+    known = {bytes(tag): number for number, tag in PersonNumber.objects.values_list("pk", "tag")}
+    fresh = [tag for tag in dict.fromkeys(tags) if tag not in known]
+    PersonNumber.objects.bulk_create([PersonNumber(tag=tag) for tag in fresh], batch_size=1000)
+    if fresh:
+        known = {bytes(tag): number for number, tag in PersonNumber.objects.values_list("pk", "tag")}
+    return np.array([known[tag] for tag in tags], dtype=np.int64)
+
+
+def _mask(numbers: np.ndarray, size: int) -> Mask:
+    mask = np.zeros(size + 1, dtype=bool)
+    mask[numbers] = True
+    return mask
+
+
+def _key() -> bytes:
+    folder = keystore.home()
+    if keystore.has_body_key(folder, _KEY):
+        return keystore.body_key(folder, _KEY)
+    return keystore.make_body_key(folder, _KEY)
+
+
+def _seal(sets: list[np.ndarray]) -> bytes:
+    parts = []
+    for numbers in sets:
+        data = np.diff(numbers, prepend=0).astype("<u4").tobytes()
+        parts.append(len(data).to_bytes(4, "big") + data)
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(_key()).encrypt(nonce, zlib.compress(b"".join(parts), 6), b"sets")
+
+
+def _unseal(sealed: bytes) -> list[np.ndarray]:
+    data = zlib.decompress(AESGCM(_key()).decrypt(sealed[:_NONCE], sealed[_NONCE:], b"sets"))
+    sets, place = [], 0
+    while place < len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        place += 4
+        sets.append(np.cumsum(np.frombuffer(data[place : place + size], dtype="<u4").astype(np.int64)))
+        place += size
+    return sets
+
+
+def _journal_path() -> Path:
+    return keystore.home() / keystore.KEYS / _JOURNAL
+
+
+def _journal() -> set[str]:
+    path = _journal_path()
+    return set(path.read_text(encoding="ascii").split()) if path.exists() else set()
+
+
+def _append_to_journal(statistic: str) -> None:
+    """Note a release before the transaction ends, so that no answer is out that the journal does not know."""
+    noted = _journal()
+    if statistic not in noted:
+        lines = sorted(noted | {statistic})
+        keystore.write_private(_journal_path(), "".join(f"{line}\n" for line in lines).encode())

@@ -1,0 +1,22 @@
+"""A site's file to the frozen, harmonised rows of a study: pure, shared by command and page."""
+
+from corridor.pillars.research.tables.harmonising import Harmonised, NothingUsable, harmonise
+from corridor.pillars.research.tables.mapping import ColumnMissing, SiteMapping, SiteMappingFault, load_site_mapping
+from corridor.pillars.research.tables.report import HarmonisationReport, VariableReport
+from corridor.pillars.research.tables.snapshot import BrokenSnapshot, pack_snapshot, snapshot_hash, unpack_snapshot
+
+__all__ = [
+    "BrokenSnapshot",
+    "ColumnMissing",
+    "HarmonisationReport",
+    "Harmonised",
+    "NothingUsable",
+    "SiteMapping",
+    "SiteMappingFault",
+    "VariableReport",
+    "harmonise",
+    "load_site_mapping",
+    "pack_snapshot",
+    "snapshot_hash",
+    "unpack_snapshot",
+]

@@ -1,0 +1,49 @@
+"""A study between two nodes, from the protocol to the result at both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from corridor.base.textfiles import read_table
+from corridor.pillars.research.rules.analyses import plan_of
+from corridor.pillars.research.rules.disclosure import Policy
+from corridor.pillars.research.rules.engine import answer_request, run_locally
+from corridor.pillars.research.rules.ledger import Ledger
+from corridor.pillars.research.tables import SiteMapping, harmonise
+from tests.exchange.nodes import Corridor
+from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol
+
+
+@pytest.fixture
+def study(make_corridor: Callable[..., Corridor]) -> StudyCorridor:
+    return StudyCorridor(make_corridor(*SITES.values()), *breast_protocol())
+
+
+@pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers"])
+def test_both_nodes_come_to_the_result_of_a_local_run(study: StudyCorridor, analysis: str) -> None:
+    study.ready()
+    run = study.request(analysis)
+    study.settle()
+
+    at_nl, at_de = study.run(run, "nl"), study.run(run, "de")
+    assert (at_nl.state, at_de.state) == ("done", "done"), (at_nl.reasons, at_de.reasons)
+    assert at_nl.result == at_de.result
+    plan = plan_of(study.protocol.analysis(analysis), study.protocol)
+    tables = {
+        site: harmonise(read_table(GOLDEN / f"site_{site}.csv"), protocol=study.protocol, mapping=SiteMapping()).table
+        for site in SITES
+    }
+    local = run_locally(
+        plan,
+        {
+            site: lambda request, table=table: (
+                answer_request(
+                    plan, request, table=table, policy=Policy.of(study.protocol.disclosure), ledger=Ledger()
+                ).block
+            )
+            for site, table in tables.items()
+        },
+    )
+    assert at_nl.result["values"] == dict(local.result.values)
