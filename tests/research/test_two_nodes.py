@@ -21,7 +21,7 @@ def study(make_corridor: Callable[..., Corridor]) -> StudyCorridor:
     return StudyCorridor(make_corridor(*SITES.values()), *breast_protocol())
 
 
-@pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers"])
+@pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers", "primary"])
 def test_both_nodes_come_to_the_result_of_a_local_run(study: StudyCorridor, analysis: str) -> None:
     study.ready()
     run = study.request(analysis)

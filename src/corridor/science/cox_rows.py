@@ -244,6 +244,25 @@ class CoxRows:
             information=lower + lower.T + np.diag(np.diag(information)),
         )
 
+    def expected_events(self, beta: ArrayLike) -> NDArray[np.float64]:
+        """Return each row's expected events at `beta` (weight, hazard ratio, cumulated hazard), shape (rows,).
+
+        They are the weights of the rows in the information, and add up to the events. Not for release.
+        """
+        from corridor.science import _cox_kernel as kernel
+
+        coefficients = self._coefficients(beta)
+        width = coefficients.size
+        scale = np.ones(self._groups.start.size)
+        _, hazard, died_hazard, risk = self._risk_sets(
+            coefficients, scale, np.zeros((width, width)), np.empty((0, 3, width))
+        )
+        groups = self._groups.arrays
+        kernel.set_exposure(self._weights, groups, self._leaves, scale, hazard, died_hazard, risk, np.empty(risk.size))
+        expected = np.zeros(self.row_count)
+        expected[self._order] = risk
+        return expected
+
     def score_residuals(self, beta: ArrayLike) -> NDArray[np.float64]:
         """Return each row's weighted score residual at `beta`, shape (rows, p), in the order of the rows given.
 

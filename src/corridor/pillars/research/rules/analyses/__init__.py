@@ -12,6 +12,7 @@ from corridor.pillars.research.rules.analyses.base import (
     Request,
     Result,
 )
+from corridor.pillars.research.rules.analyses.cox import CoxBySite
 from corridor.pillars.research.rules.analyses.refusals import REFUSED_KINDS
 from corridor.pillars.research.rules.analyses.summaries import Counts, Moments
 from corridor.pillars.research.rules.protocol.document import AnalysisItem, Protocol
@@ -31,7 +32,7 @@ __all__ = [
     "plan_of",
 ]
 
-KINDS: dict[str, type[Plan]] = {plan.kind: plan for plan in (Counts, Moments)}
+KINDS: dict[str, type[Plan]] = {plan.kind: plan for plan in (Counts, Moments, CoxBySite)}
 """Every kind by its name in a protocol."""
 
 

@@ -12,10 +12,18 @@ __all__ = ["Design", "Exposure", "Likelihood", "Share", "shares_of_products", "s
 
 @dataclass(frozen=True)
 class Share:
-    """The largest part that one row has in a released sum."""
+    """The largest part that one row has in a released sum.
+
+    Attributes
+    ----------
+    is_fitted : bool
+        Whether the rows are weighted by fitted hazards: these rightly lean on those at high risk, and a wider bound
+        holds.
+    """
 
     label: str
     largest: float
+    is_fitted: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,9 @@ def shares_of_sums(names: tuple[str, ...], contributions: FloatArray) -> tuple[S
     )
 
 
-def shares_of_products(names: tuple[str, ...], matrix: FloatArray, weights: FloatArray) -> tuple[Share, ...]:
+def shares_of_products(
+    names: tuple[str, ...], matrix: FloatArray, weights: FloatArray, *, is_fitted: bool = False
+) -> tuple[Share, ...]:
     """Return for each entry (i, j) of the weighted cross products of `matrix` the largest part of one row.
 
     Parameters
@@ -107,5 +117,6 @@ def shares_of_products(names: tuple[str, ...], matrix: FloatArray, weights: Floa
         for second in range(first, matrix.shape[1]):
             entries = column * np.abs(centred[:, second])
             total = entries.sum()
-            found.append(Share(f"{names[first]} x {names[second]}", float(entries.max() / total) if total > 0 else 0.0))
+            largest = float(entries.max() / total) if total > 0 else 0.0
+            found.append(Share(f"{names[first]} x {names[second]}", largest, is_fitted=is_fitted))
     return tuple(found)

@@ -12,6 +12,10 @@ from corridor.pillars.research.rules.rows import FloatArray
 __all__ = ["Breach", "judge"]
 
 
+FITTED_SHARE = 0.75
+"""The largest part of one row in a sum that is weighted by fitted hazards."""
+
+
 @dataclass(frozen=True)
 class Breach:
     """Why an answer may not leave.
@@ -53,10 +57,15 @@ def _cells(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
 def _dominance(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
     """Refuse sums of which one row makes more than 1/k: whoever knows the rest knows that row.
 
+    Where a fit weights the rows by their hazards the bound is three quarters: at coefficients that a fit visits, rows
+    at high risk rightly count more, and what no fit visits the guard `likelihood` refuses. The same sums at
+    coefficients zero stand under 1/k.
+
     Source: the dominance rule of Hundepool et al. 2012, Statistical Disclosure Control, section 4.2, with n = 1.
     """
     for share in exposure.shares:
-        if share.largest > 1 / policy.smallest_cell:
+        most = FITTED_SHARE if share.is_fitted else 1 / policy.smallest_cell
+        if share.largest > most:
             yield Breach("dominance", share.label)
 
 
