@@ -16,10 +16,11 @@ class ResearchConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the message, roles, tasks and what recurs."""
+        from corridor.accounts import texts as codes
         from corridor.accounts.roles import Role, grant, register_role
         from corridor.exchange.registry import register_message
         from corridor.jobs.registry import every
-        from corridor.pillars.research import handlers, messages, services, tasks
+        from corridor.pillars.research import handlers, messages, services, tasks, texts
 
         register_message(messages.StudyMessage, handler=handlers.acts_arrived)
         register_role(Role("researcher", "research", _("Researcher")))
@@ -30,3 +31,8 @@ class ResearchConfig(AppConfig):
         grant("auditor", see)
         services.register_approvals()
         every(timedelta(minutes=1), kind=tasks.ADVANCE, name="research.advance-open-runs")
+        codes.announce(codes.ACTION, texts.ACTIONS)
+        codes.announce(codes.DETAIL, texts.DETAILS)
+        codes.announce(codes.WORK, texts.WORK)
+        codes.announce(codes.APPROVAL, texts.APPROVALS)
+        codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)

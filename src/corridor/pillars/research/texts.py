@@ -1,0 +1,90 @@
+"""What codes of research are called on pages, in the language of the page."""
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+__all__ = ["ACTIONS", "APPROVALS", "DETAILS", "FAULTS", "GUARDS", "PARTICULARS", "STANDINGS", "STATES", "WORK"]
+
+# What the audit trail records, as the page of the trail calls it.
+ACTIONS: Mapping[str, Promise] = {
+    "research.propose_study": _("Propose a protocol"),
+    "research.sign_protocol": _("Sign a protocol"),
+    "research.register_data": _("Register the table of a site"),
+    "research.freeze_rows": _("Freeze rows for a study"),
+    "research.sign_snapshot": _("Sign frozen rows"),
+    "research.request_run": _("Ask for an analysis"),
+    "research.record_answer": _("Answer a round of an analysis"),
+    "research.release_answer": _("Release an answer by hand"),
+    "research.end_run": _("End a run without a result"),
+    "research.finish_run": _("Keep the result of a run"),
+    "research.set_standing": _("Pause, resume, leave or close a study"),
+    "research.take_acts": _("Take what another site says of a study"),
+}
+DETAILS: Mapping[str, Promise] = {
+    "acts": _("acts"),
+    "code": _("code"),
+    "numbers": _("numbers"),
+    "protocol": _("protocol"),
+    "round": _("round"),
+    "rows": _("rows"),
+    "run": _("run"),
+    "site": pgettext_lazy("study", "site"),
+    "snapshot": _("frozen rows"),
+    "standing": _("standing"),
+    "state": _("state"),
+    "study": _("study"),
+    "version": _("version"),
+}
+WORK: Mapping[str, Promise] = {
+    "research.advance-runs": _("Move the runs of studies on"),
+    "research.advance-open-runs": _("Move open runs of studies on, every minute"),
+}
+APPROVALS: Mapping[str, Promise] = {
+    "research.sign-protocol": _("Sign a protocol"),
+    "research.release-answer": _("Release an answer by hand"),
+}
+FAULTS: Mapping[str, Promise] = {
+    "disclosure-refused": _("Disclosure control does not let this leave the site."),
+    "not-a-site": _("This node is no site of the protocol."),
+    "protocol-not-locked": _("The protocol is not signed by every site yet; nothing is computed before."),
+    "protocol-unfit": _("The protocol does not fit the versions that are known, or does not count any more."),
+    "standing-forbidden": _("A site that left or closed a study does not come back under the same protocol."),
+    "study-not-open": _("No agreement in force opens this study between its sites."),
+    "malformed-protocol": _("The protocol has faults."),
+    "no-such-study": _("There is no such study here."),
+    "no-such-analysis": _("The plan has no such analysis."),
+    "no-such-snapshot": _("There are no such frozen rows here."),
+}
+PARTICULARS = ("disclosure-refused", "malformed-protocol", "protocol-unfit", "study-not-open")
+STATES: Mapping[str, Promise] = {
+    "running": pgettext_lazy("run", "running"),
+    "waiting": pgettext_lazy("run", "waits for two persons here"),
+    "refused": pgettext_lazy("run", "refused"),
+    "failed": pgettext_lazy("run", "no result"),
+    "disputed": pgettext_lazy("run", "disputed"),
+    "done": pgettext_lazy("run", "done"),
+}
+STANDINGS: Mapping[str, Promise] = {
+    "active": pgettext_lazy("study site", "takes part"),
+    "paused": pgettext_lazy("study site", "paused"),
+    "left": pgettext_lazy("study site", "left"),
+    "closed": pgettext_lazy("study site", "closed"),
+}
+# Why an answer may not leave, and what helps: by guard of disclosure control.
+GUARDS: Mapping[str, Promise] = {
+    "smallest-cell": _("A count of fewer persons than the rule allows. Merge categories, or leave the analysis out."),
+    "dominance": _("One person makes up too much of a sum. Transform the variable, or cap its values in an amendment."),
+    "degrees-of-freedom": _("Too many terms for the rows or events of this site. Use fewer terms."),
+    "minority": _("All but a few rows share one value. Merge codes, or leave the term out."),
+    "leverage": _("A single row weighs too much in the model. Transform or cap the variable."),
+    "weights": _("Too few rows make up the weighted sums. Trim or stabilise the weights."),
+    "events": _("Too few events in an arm or stratum. Merge arms or strata, or follow up for longer."),
+    "time-grid": _("Too few persons leave within an interval of time. Use a wider time grid."),
+    "likelihood": _("The coefficients are none that a fit would visit."),
+    "evaluations": _("This model was asked for too often on the same rows."),
+    "differencing": _("Together with earlier answers this would single out a few persons."),
+    "budget": _("The number of answers for this study is used up, or the ledger is closed after a restore."),
+}
