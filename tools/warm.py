@@ -14,7 +14,7 @@ def main() -> None:
 
 
 def _survival(random: numpy.random.Generator) -> None:
-    """Fit a Cox regression with and without delayed entry."""
+    """Fit a Cox regression with and without delayed entry, and count pairs."""
     entry = random.integers(0, 5, 60).astype(float)
     times = entry + random.integers(1, 9, 60)
     events = random.integers(0, 2, 60)
@@ -22,6 +22,7 @@ def _survival(random: numpy.random.Generator) -> None:
     for given in (None, entry):
         rows = science.CoxRows(times, events, covariates, entry=given)
         science.fit_cox([rows], names=["a", "b"], robust=True)
+    science.concordance_block(times, events, covariates[:, 0])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from corridor import science
 from corridor.base.streams import stream
-from corridor.science.cox_newton import inverse, solve, sum_blocks
+from corridor.science.cox_newton import sum_blocks
+from corridor.science.linear_systems import inverse, solve
 from tests.science.survival_rows import drawn_rows
 
 

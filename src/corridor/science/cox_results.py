@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from corridor.science.cox_newton import NewtonState, inverse, newton_start, newton_step, solve
+from corridor.science.cox_newton import NewtonState, newton_start, newton_step
 from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock, CoxRows
+from corridor.science.linear_systems import inverse, solve
 from corridor.science.survival_data import BadModel
 
 __all__ = ["ChiSquare", "CoxFit", "cox_fit", "fit_cox"]
