@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from corridor.base.errors import InputFault
 from corridor.science.cox_rows import CoxBlock
-from corridor.science.linear_systems import solve
+from corridor.science.linear_systems import CollinearCovariates, solve
 from corridor.science.survival_data import BadModel
 
 __all__ = [
@@ -30,13 +30,17 @@ __all__ = [
 # a distance below the second number that no longer shrinks will do.
 CONVERGED = 1e-18
 STANDSTILL = 1e-10
-# Nearer than a tenth of a standard error, Newton's steps shrink fast unless the maximum lies at infinity.
-NEAR = 1e-2
+# Nearer than a hundredth of a standard error, Newton's steps shrink fast unless the maximum lies at infinity.
+NEAR = 1e-4
+# The length of a step, in standard errors of the first round, beyond which no fit stands still at a maximum.
+LONG = 1e-3
+# The share of the information of the first round below which a coefficient has become too large to tell.
+LEAST_INFORMATION = 1e-5
 MOST_HALVINGS = 12
 
 
 class MonotoneLikelihood(InputFault):
-    """The likelihood rises as coefficients go to infinity: a covariate separates those with the event."""
+    """The likelihood rises as coefficients go to infinity, or nearly so: a covariate separates those with the event."""
 
     code: ClassVar[str] = "monotone-likelihood"
 
@@ -119,8 +123,8 @@ def newton_step(state: NewtonState, blocks: Sequence[CoxBlock]) -> NewtonState:
     Notes
     -----
     The step is halved while the summed log-likelihood is below the best one. Monotone likelihood: Bryson and Johnson
-    1981, Technometrics 23:381; Heinze and Schemper 2001, Biometrics 57:114. It shows in full steps that keep their
-    length in covariate units while they become ever smaller in standard errors.
+    1981, Technometrics 23:381; Heinze and Schemper 2001, Biometrics 57:114. It shows in steps that keep their length in
+    covariate units while they become ever smaller in standard errors.
     """
     if state.converged:
         raise BadModel("the fit has converged; there is no further step.")
@@ -128,12 +132,13 @@ def newton_step(state: NewtonState, blocks: Sequence[CoxBlock]) -> NewtonState:
     rounds = state.rounds + 1
     if state.best is not None and not total.loglik >= state.best.loglik - 1e-11 * (1.0 + abs(state.best.loglik)):
         return _halved(state, rounds)
-    step = solve(total.information, total.gradient, names=state.names)
+    step = _full_step(state, total)
     decrement = _dot(step, total.gradient)
     null = state.null or total
-    _refuse_monotone(state, null, step, decrement)
     stands_still = decrement <= STANDSTILL and decrement >= 0.25 * state.decrement
-    if decrement <= CONVERGED or stands_still:
+    settled = decrement <= CONVERGED or stands_still
+    _refuse_monotone(state, null, total, step, decrement, settled=settled)
+    if settled:
         return replace(
             state, rounds=rounds, converged=True, best=total, null=null, anchor=state.beta, decrement=decrement
         )
@@ -179,19 +184,45 @@ def _halved(state: NewtonState, rounds: int) -> NewtonState:
     return replace(state, rounds=rounds, halvings=halvings, beta=state.anchor + state.step * 0.5**halvings)
 
 
-def _refuse_monotone(state: NewtonState, null: CoxBlock, step: NDArray[np.float64], decrement: float) -> None:
-    if state.step is None or state.halvings or decrement > NEAR or decrement <= STANDSTILL:
-        return
+def _full_step(state: NewtonState, total: CoxBlock) -> NDArray[np.float64]:
+    """Return Newton's step; where the information has died away since the first round, say that it has."""
+    try:
+        return solve(total.information, total.gradient, names=state.names)
+    except CollinearCovariates as fault:
+        if state.null is None:
+            raise
+        raise _without_end(state.names, fault.columns[-1:]) from fault
+
+
+def _refuse_monotone(
+    state: NewtonState,
+    null: CoxBlock,
+    total: CoxBlock,
+    step: NDArray[np.float64],
+    decrement: float,
+    *,
+    settled: bool,
+) -> None:
+    """Raise `MonotoneLikelihood` if steps do not become short near the maximum, or the information dies away."""
     unit = [math.sqrt(float(null.information[j, j])) for j in range(step.size)]
     now = [abs(float(step[j])) * unit[j] for j in range(step.size)]
-    before = [abs(float(state.step[j])) * unit[j] for j in range(step.size)]
-    if math.sqrt(sum(value * value for value in now)) < 0.5 * math.sqrt(sum(value * value for value in before)):
-        return
-    columns = tuple(j for j in range(step.size) if now[j] > 0.1 * max(now))
-    named = ", ".join(repr(state.names[j]) for j in columns)
-    raise MonotoneLikelihood(
-        f"the likelihood rises without end in {named}: these covariates separate those with the event from those"
-        " without, so no finite coefficient exists. Merge levels, leave the covariate out, or lengthen follow-up.",
+    length = math.sqrt(sum(value * value for value in now))
+    endless = settled and length > LONG
+    if state.step is not None and not state.halvings and STANDSTILL < decrement <= NEAR:
+        before = math.sqrt(sum((float(state.step[j]) * unit[j]) ** 2 for j in range(step.size)))
+        endless = length >= 0.5 * before
+    if endless:
+        raise _without_end(state.names, tuple(j for j in range(step.size) if now[j] > 0.1 * max(now)))
+    left = [float(total.information[j, j]) / float(null.information[j, j]) for j in range(step.size)]
+    if min(left) < LEAST_INFORMATION:
+        raise _without_end(state.names, tuple(j for j in range(step.size) if left[j] < LEAST_INFORMATION))
+
+
+def _without_end(names: Sequence[str], columns: tuple[int, ...]) -> MonotoneLikelihood:
+    named = ", ".join(repr(names[j]) for j in columns)
+    return MonotoneLikelihood(
+        f"the likelihood rises without end, or nearly so, in {named}: those with the event are separated from those"
+        " without, and no usable coefficient exists. Merge levels, leave the covariate out, or lengthen follow-up.",
         columns=columns,
     )
 

@@ -119,15 +119,17 @@ def cox_fit(
         statistic = float(state.null.gradient @ solve(meat, state.null.gradient, names=names))
         robust_score = ChiSquare.of(statistic, width)
     score = float(state.null.gradient @ solve(state.null.information, state.null.gradient, names=names))
+    with np.errstate(over="ignore"):  # a limit beyond the numbers is infinite
+        hr, hr_low, hr_high = np.exp(coef), np.exp(coef - half), np.exp(coef + half)
     return CoxFit(
         names=names,
         coef=coef,
         se=se,
         z=z,
         p=2.0 * special.ndtr(-np.abs(z)),
-        hr=np.exp(coef),
-        hr_low=np.exp(coef - half),
-        hr_high=np.exp(coef + half),
+        hr=hr,
+        hr_low=hr_low,
+        hr_high=hr_high,
         vcov=vcov,
         naive_vcov=naive,
         loglik=state.best.loglik,
