@@ -10,8 +10,18 @@ import numpy as np
 from scipy.optimize import linprog
 
 Figure = frozenset[str]
-Said = int | str
-"""A number of cases, or ``small`` (1 to k-1), or ``large`` (k or more, withheld)."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """What an alert said of a figure whose number it did not give."""
+
+    least: float
+    most: float = np.inf
+
+
+Said = int | str | Between
+"""A number of cases, or ``small`` (1 to k-1), or ``large`` (k or more, withheld), or what an alert said."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ def attack(tellings: list[dict[Figure, Said]], *, k: int) -> list[Find]:
     """Try each way of reading: what stands at each moment, and all that was said since each moment."""
     finds: set[Find] = set()
     for moment in range(len(tellings)):
-        finds |= set(_read(_as_of(tellings, moment), k=k))
+        finds |= set(_read(_as_of(tellings, moment, k=k), k=k))
         finds |= set(_read(_since(tellings, moment, k=k, blame_parts=True), k=k))
         finds |= set(_read(_since(tellings, moment, k=k, blame_parts=False), k=k))
     return sorted(finds, key=lambda find: (find.moment, sorted(find.figure)))
@@ -42,11 +52,21 @@ def attack(tellings: list[dict[Figure, Said]], *, k: int) -> list[Find]:
 Line = tuple[int, Figure, frozenset[tuple[str, int]], Said]
 
 
-def _as_of(tellings: list[dict[Figure, Said]], moment: int) -> list[Line]:
+def _as_of(tellings: list[dict[Figure, Said]], moment: int, *, k: int) -> list[Line]:
+    """Take the last word on each figure, and beside it every alert that agrees with it."""
     last: dict[Figure, tuple[int, Said]] = {}
+    alerts: list[tuple[int, Figure, Said]] = []
     for when, telling in enumerate(tellings[: moment + 1]):
-        last.update({figure: (when, said) for figure, said in telling.items()})
-    return [(when, figure, frozenset((piece, 0) for piece in figure), said) for figure, (when, said) in last.items()]
+        for figure, said in telling.items():
+            if isinstance(said, Between):
+                alerts.append((when, figure, said))
+                if figure in last and _differ(last[figure][1], said, k=k):
+                    del last[figure]
+            else:
+                last[figure] = (when, said)
+    words = [(when, figure, said) for figure, (when, said) in last.items()]
+    words += [alert for alert in alerts if alert[1] not in last or not _differ(last[alert[1]][1], alert[2], k=k)]
+    return [(when, figure, frozenset((piece, 0) for piece in figure), said) for when, figure, said in words]
 
 
 def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int, blame_parts: bool) -> list[Line]:
@@ -72,8 +92,10 @@ def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int, blame_part
                 for piece in figure:
                     if not any(piece in other for other in finer):
                         generation[piece] += 1
-        before.update(telling)
         for figure, said in telling.items():
+            # An alert that agrees with the number known before does not take its place.
+            if figure in anew or figure not in before or not isinstance(said, Between):
+                before[figure] = said
             changed_since[figure] = set()
             lines.append((when, figure, frozenset((piece, generation[piece]) for piece in figure), said))
     return lines
@@ -87,6 +109,8 @@ def _differ(one: Said, other: Said, *, k: int) -> bool:
 def _limits(said: Said, *, k: int) -> tuple[float, float]:
     if said == "small":
         return 1, k - 1
+    if isinstance(said, Between):
+        return said.least, said.most
     return (k, np.inf) if said == "large" else (float(said), float(said))
 
 

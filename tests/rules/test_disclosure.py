@@ -12,6 +12,8 @@ from corridor.base.disclosure import (
     ImpossibleCell,
     Ledger,
     Scope,
+    bound,
+    conceded,
     place_level,
     rule_for,
     stratum_kind,
@@ -319,3 +321,83 @@ def test_the_query_widens_as_far_as_periods_overlap():
     known = Ledger.relevant([cell(9, week=0)], fetch)
     assert asked[-1] == Scope("measles", "PK", MONDAY, MONDAY + timedelta(weeks=14))
     assert len(known.cells) == 3
+
+
+# --- bounds: what an alert without its figure says ----------------------------------------------------------------
+
+
+def exceeds(least, most=None, **where):
+    return cell(None, withheld=bound(least, most), **where)
+
+
+def test_a_bound_that_was_told_is_kept_for_what_is_released_later():
+    told = [[small(place="PK-GB")], [exceeds(9, place="PK-SD")]]
+    total = cell(12, place="PK")
+    assert Ledger(told[:1]).check([total]) == []
+    (breach,) = Ledger(told).check([total])
+    assert (breach.cell, breach.lower, breach.upper) == (small(place="PK-GB"), 1, 3)
+
+
+def test_a_greatest_number_narrows_from_the_other_side():
+    told = [[small(place="PK-GB")], [exceeds(5, 9, place="PK-SD")]]
+    (breach,) = Ledger(told).check([cell(11, place="PK")])
+    assert (breach.lower, breach.upper) == (2, 4)
+
+
+def test_a_bound_on_a_withheld_figure_itself_waits_unless_it_says_no_more_than_the_gap_does():
+    ledger = Ledger([[small()]])
+    assert ledger.check([exceeds(1)]) == []
+    assert bounds(ledger.check([exceeds(2)])) == [("", 2, 4)]
+
+
+def test_a_figure_bounded_below_its_limit_before_it_was_withheld_is_not_told_to_be_small():
+    assert bounds(Ledger([[exceeds(2, 4)]]).check([small()])) == [("", 2, 4)]
+
+
+def test_a_bound_costs_nothing_where_nothing_small_is_linked():
+    assert Ledger([[exceeds(9, place="PK-SD")]]).check([cell(6, place="PK")]) == []
+
+
+def test_a_bound_beside_a_number_that_was_shown_takes_nothing_from_the_number():
+    ledger = Ledger([[cell(9, place="PK-SD"), small(place="PK-GB")], [exceeds(6, place="PK-SD")]])
+    (breach,) = ledger.check([cell(12, place="PK")])
+    assert (breach.lower, breach.upper) == (3, 3)
+
+
+# --- what two persons conceded ------------------------------------------------------------------------------------
+
+
+def test_what_was_conceded_is_no_longer_held_against_a_release_and_what_is_left_stays_protected():
+    told = [[small("sex:f"), cell(9, "sex:m")]]
+    total = cell(12)
+    (breach,) = Ledger(told).deductions([total])
+    assert (breach.cell, breach.lower, breach.upper) == (small("sex:f"), 3, 3)
+
+    by_hand = [total, cell(None, "sex:f", withheld=conceded(3, 3))]
+    later = cell(30, weeks=4)
+    assert Ledger([*told, [total]]).check([later]) != []
+    assert Ledger([*told, by_hand]).check([later]) == []
+
+
+def test_a_concession_lets_no_release_narrow_further():
+    told = [[small(place="PK-GB"), large(place="PK-SD")]]
+    alert = exceeds(9, place="PK-SD")
+    total = cell(12, place="PK")
+    ledger = Ledger([*told, [alert], [total, cell(None, place="PK-GB", withheld=conceded(1, 3))]])
+    assert ledger.check([exceeds(8, place="PK-SD")]) == []
+    (breach,) = ledger.check([exceeds(10, place="PK-SD")])
+    assert (breach.lower, breach.upper) == (1, 2)
+
+
+def test_a_figure_withheld_anew_after_a_revision_is_protected_as_a_whole():
+    told = [[small("sex:f"), cell(9, "sex:m")], [cell(12), cell(None, "sex:f", withheld=conceded(3, 3))]]
+    ledger = Ledger([*told, [cell(6, "sex:f"), cell(15)], [small("sex:f")]])
+    assert ledger.check([cell(11), cell(9, "sex:m")]) != []
+
+
+def test_what_every_reader_learns_is_told_and_nothing_twice():
+    ledger = Ledger([[small(place="PK-GB"), large(place="PK-SD")], [exceeds(9, place="PK-SD")]])
+    found = ledger.deductions([cell(12, place="PK")])
+    assert len(found) == len(set(found))
+    assert {(breach.lower, breach.upper) for breach in found} == {(1, 3)}
+    assert all(breach.is_known for breach in found)

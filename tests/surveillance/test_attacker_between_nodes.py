@@ -16,7 +16,7 @@ from corridor.base.disclosure import Cell
 from corridor.exchange.services import release
 from corridor.pillars.surveillance import queries, tasks
 from corridor.pillars.surveillance.messages import PeriodCounts
-from corridor.pillars.surveillance.services import sharing
+from corridor.pillars.surveillance.services import due, sharing
 from corridor.pillars.surveillance.tables import Mapping
 from tests.exchange.conftest import make_corridor, postgres, template  # noqa: F401  # fixtures
 from tests.exchange.nodes import Corridor
@@ -140,7 +140,7 @@ def test_everything_that_crossed_gives_cells_away_with_the_ledger_off_and_none_w
     on = [play(make_corridor(CN, PK), seed=seed) for seed in (1, 2)]
     monkeypatch.setattr(release, "breaches", lambda cells: [])
     monkeypatch.setattr(sharing.exchange, "releasable", lambda cells: (list(cells), []))
-    monkeypatch.setattr(sharing, "suppress", primary_only)
+    monkeypatch.setattr(due, "suppress", primary_only)
     off = [play(make_corridor(CN, PK), seed=seed) for seed in (1, 2)]
 
     with capsys.disabled():

@@ -13,9 +13,11 @@ from corridor.accounts.actors import System
 from corridor.exchange.messages import Message
 from corridor.exchange.models import Crossing
 from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.services.release import PLAIN
 from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.messages import MESSAGES, Alert, CaseNotification, PeriodCounts
 from corridor.pillars.surveillance.models import DetectionResult, Signal
+from corridor.pillars.surveillance.services import events
 from tests.exchange.conftest import make_corridor, postgres, template  # noqa: F401  # fixtures
 from tests.exchange.nodes import Corridor
 from tests.surveillance.test_sharing import STEWARD, channel, ingest
@@ -305,3 +307,48 @@ def test_a_figure_that_says_nothing_opens_no_place_and_no_stratum_either(
     assert offer(alert("RU-MOW"), "alerts") == "place_closed"
     with pytest.raises(ValueError, match="expectation"):
         counts(place="PK-PB", expected=3.0)
+
+
+@SQLITE
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_an_alert_without_its_figure_says_is_kept_for_the_total_that_comes_later(
+    make_corridor: Callable[..., Corridor],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    is_kept: bool,
+) -> None:
+    corridor = make_corridor(CN, PK)
+    alerts = corridor.sign(
+        channels=[channel("alerts", Alert.schema_id(), period="week", disclosure=[], place_level="admin1")]
+    )
+    provinces, country = (
+        corridor.sign(
+            channels=[channel(level, PeriodCounts.schema_id(), period="week", place_level=level, disclosure=STRICT)]
+        )
+        for level in ("admin1", "country")
+    )
+    week = corridor.now.date() - timedelta(days=7)
+    small = {"disease": "measles", "place": "PK-GB", "week": str(week - timedelta(days=week.weekday())), "observed": 3}
+    ingest(corridor[PK], [small])
+    share_all(corridor, provinces)
+    quiet_then(corridor, 9)
+    with corridor[PK]:
+        assert Signal.objects.update(expected=2.0, upperbound=8.3, severity="watch")
+    if not is_kept:
+        # The guard taken away: the ledger judges the alert and forgets what it said.
+        monkeypatch.setattr(events.exchange, "Terms", lambda says: PLAIN)
+    assert len(alert_of(corridor, alerts)) == 1
+    corridor.settle()
+    share_all(corridor, country)
+
+    messages = crossed(corridor, to=CN)
+    (alert,) = (message for message in messages if isinstance(message, Alert))
+    assert (alert.observed, alert.withheld) == (None, "")
+    told = {
+        (cell.place, cell.withheld, cell.value)
+        for message in messages
+        if isinstance(message, PeriodCounts)
+        for cell in message.counts
+    }
+    assert ("PK-GB", "below-5", None) in told
+    # At least nine of twelve in one province leave at most three, and not four, to the other.
+    assert (("PK", "", 12) in told) is not is_kept

@@ -22,7 +22,7 @@ from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.commands import COMMANDS
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, PeriodCounts
 from corridor.pillars.surveillance.models import PartnerCount, SharedCount
-from corridor.pillars.surveillance.services import sharing
+from corridor.pillars.surveillance.services import due
 from corridor.pillars.surveillance.tables import Mapping
 from tests.exchange.conftest import make_corridor, postgres, template  # noqa: F401  # fixtures
 from tests.exchange.nodes import Corridor, Node
@@ -286,7 +286,7 @@ def test_what_one_transaction_does_not_hold_goes_in_the_next_whole_weeks_at_a_ti
 ) -> None:
     corridor, agreement = signed
     pakistan = corridor["pk.nih"]
-    monkeypatch.setattr(sharing, "CELLS_A_CALL", 3)
+    monkeypatch.setattr(due, "CELLS_A_CALL", 3)
     ingest(pakistan, weekly({"PK-PB": [12, 6, 7, 30], "PK-SD": [8, 9, 3, 11], "PK-KP": [7, 7, 7, 7]}))
     result = share(pakistan, agreement)
     corridor.settle()

@@ -90,13 +90,25 @@ class Kind:
     permission: str
     execute: Callable[..., object]
     describe: Callable[[dict[str, Any]], str]
+    answers_for: Callable[[dict[str, Any]], list[str]]
 
 
 _kinds: dict[str, Kind] = {}
 
 
+def _nothing_more(arguments: dict[str, Any]) -> list[str]:
+    """Return what the two persons answer for where the sentence says all."""
+    del arguments
+    return []
+
+
 def register_approval(
-    kind: str, *, permission: str, execute: Callable[..., object], describe: Callable[[dict[str, Any]], str]
+    kind: str,
+    *,
+    permission: str,
+    execute: Callable[..., object],
+    describe: Callable[[dict[str, Any]], str],
+    answers_for: Callable[[dict[str, Any]], list[str]] = _nothing_more,
 ) -> None:
     """Announce a kind of step that needs two persons.
 
@@ -111,8 +123,11 @@ def register_approval(
     describe : callable
         Turns the arguments into one translated sentence for the page and the command; names from elsewhere in it go
         through `isolated`.
+    answers_for : callable, optional
+        Turns the arguments into sentences on what the two persons answer for. They are shown to nobody who could not
+        decide, unlike the sentence of `describe`.
     """
-    _kinds[kind] = Kind(name=kind, permission=permission, execute=execute, describe=describe)
+    _kinds[kind] = Kind(name=kind, permission=permission, execute=execute, describe=describe, answers_for=answers_for)
 
 
 def isolated(text: str) -> str:
@@ -215,6 +230,12 @@ def decline(request_id: int, *, actor: Actor, now: datetime) -> None:
     request.state = ApprovalRequest.State.DECLINED
     request.decided_by, request.decided_at = person, now
     request.save(update_fields=["state", "decided_by", "decided_at"])
+
+
+def answers_for(request: ApprovalRequest, *, actor: Actor) -> list[str]:
+    """Return what the two persons answer for; nothing to an `actor` who could not decide it."""
+    step = kind_of(request.kind)
+    return step.answers_for(request.arguments) if may(actor, step.permission) else []
 
 
 def why_not(request: ApprovalRequest, *, actor: Actor, now: datetime) -> Refused | None:

@@ -162,6 +162,8 @@ def _list_waiting(person: Person) -> None:
         click.echo(
             f"{request.pk:6}  asked by {request.asked_by.username} on {request.asked_at:%Y-%m-%d %H:%M} UTC: {text}"
         )
+        for line in approvals.answers_for(request, actor=person):
+            click.echo(f"{'':8}{line}")
     if not waiting:
         click.echo("Nothing waits for a second person.")
 

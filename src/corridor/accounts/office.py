@@ -153,6 +153,7 @@ def _waiting_row(each: ApprovalRequest, request: PersonRequest, *, now: datetime
     return {
         "asked": each,
         "sentence": _sentence(each),
+        "answers_for": approvals.answers_for(each, actor=request.user),
         "why_not": fault_text(refusal) if refusal else "",
         "may_decline": refusal is None or each.asked_by_id == request.user.pk,
     }

@@ -5,13 +5,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from math import inf
 from typing import ClassVar
 
 from corridor.base.errors import InputFault
 
-__all__ = ["Cell", "DisclosureRule", "ImpossibleCell", "below", "complement", "place_level", "rule_for", "stratum_kind"]
+__all__ = [
+    "Cell",
+    "DisclosureRule",
+    "ImpossibleCell",
+    "below",
+    "bound",
+    "complement",
+    "conceded",
+    "place_level",
+    "rule_for",
+    "stratum_kind",
+]
 
-_MARK = re.compile(r"(?:withheld:)?(?P<kind>below|complement)-(?P<limit>[1-9]\d{0,6})", re.ASCII)
+_MARK = re.compile(
+    r"(?:withheld:)?(?:(?P<kind>below|complement)-(?P<limit>[1-9]\d{0,6})"
+    r"|(?P<stated>bound|conceded)-(?P<least>\d{1,10})(?:-(?P<most>\d{1,10}))?)",
+    re.ASCII,
+)
 _LEVELS = ("country", "admin1", "admin2")
 
 
@@ -38,7 +54,9 @@ class Cell:
     withheld : str
         The rule by which it is withheld: ``below-5`` for a figure of 1 to 4, ``complement-5`` for a larger one that
         would give such a figure away. Empty for a figure that is shown; empty and without value counts as ``below``
-        the ledger's own limit.
+        the ledger's own limit. Two marks never travel and stand in the ledger alone: ``bound-8`` (or ``bound-8-13``)
+        for what something else said of the figure, as an alert does, and ``conceded-1-3`` for what two persons let a
+        partner work out of a figure that was withheld.
 
     Raises
     ------
@@ -81,11 +99,46 @@ def complement(limit: int) -> str:
     return f"complement-{limit}"
 
 
+def bound(least: int, most: int | None = None) -> str:
+    """Return the mark of a figure of which no number was told, but that it is at least `least` (and at most `most`)."""
+    return f"bound-{least}" if most is None else f"bound-{least}-{most}"
+
+
+def conceded(least: int, most: int) -> str:
+    """Return the mark of a withheld figure that two persons let a partner narrow to `least` to `most`."""
+    return f"conceded-{least}-{most}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the mark of a figure without a number says: from `least` to `most` cases.
+
+    Attributes
+    ----------
+    kind : str
+        ``below`` is the one that is protected: each of its values must stay possible.
+    """
+
+    kind: str
+    least: float
+    most: float
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the figure itself is below its limit, so that nothing more may be learnt of it."""
+        return self.kind == "below"
+
+
 @lru_cache(maxsize=1024)
-def read_mark(mark: str, *, default: int) -> tuple[bool, int]:
-    """Return (is below the limit itself, limit) of a withheld figure; what is not understood counts as below."""
+def read_mark(mark: str, *, default: int) -> Mark:
+    """Return what a mark says; what is not understood counts as withheld below `default`."""
     found = _MARK.fullmatch(mark)
-    return (True, default) if found is None else (found["kind"] == "below", int(found["limit"]))
+    if found is None:
+        return Mark("below", 1, default - 1)
+    if found["stated"]:
+        return Mark(found["stated"], int(found["least"]), int(found["most"]) if found["most"] else inf)
+    limit = int(found["limit"])
+    return Mark("below", 1, limit - 1) if found["kind"] == "below" else Mark("complement", limit, inf)
 
 
 @dataclass(frozen=True, slots=True)

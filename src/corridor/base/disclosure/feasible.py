@@ -2,12 +2,13 @@
 
 The cases of a component are cut into atoms, the finest pieces that its figures tell apart: leaf place by stretch of
 days by combination of strata. Each figure is a sum of atoms. A shown figure fixes its sum; a figure withheld as below
-5 says that its sum is 1 to 4; one withheld as a complement says that its sum is 5 or more. All atoms are whole numbers
-from 0. A withheld figure is narrowed if its sum cannot be 1, or cannot be k - 1.
+5 says that its sum is 1 to 4; one withheld as a complement says that its sum is 5 or more; a bound says what something
+else, such as an alert, told of the sum. All atoms are whole numbers from 0. A withheld figure is narrowed if its sum
+cannot be 1, or cannot be k - 1. Where two persons let a partner narrow it further, what they conceded is kept instead.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from itertools import groupby, pairwise, product
@@ -30,10 +31,14 @@ MOST_MEMORIES = 12
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A cell and the moment of its release; moments count up from 0, all cells of one batch share one."""
+    """A cell and the moment of its release; moments count up from 0, all cells of one batch share one.
+
+    `conceded` holds the ranges that two persons let a partner narrow the figure to, after it was withheld.
+    """
 
     moment: int
     cell: Cell
+    conceded: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,8 @@ def said_range(cell: Cell, *, default_limit: int) -> tuple[float, float]:
     """Return the least and the greatest number of cases that a cell leaves open."""
     if cell.value is not None:
         return cell.value, cell.value
-    is_below, limit = read_mark(cell.withheld, default=default_limit)
-    return (1, limit - 1) if is_below else (limit, np.inf)
+    mark = read_mark(cell.withheld, default=default_limit)
+    return mark.least, mark.most
 
 
 def with_versions(statements: Sequence[Statement], *, default_limit: int) -> list[int]:
@@ -155,17 +160,37 @@ def standing(statements: Sequence[Statement], *, default_limit: int) -> list[Sta
 
 
 def _states(statements: Sequence[Statement], *, default_limit: int) -> list[list[Statement]]:
-    """Return the ways to read what stands: all that was said since a figure's last revision, or its last word alone."""
-    all_said, last_word = standing(statements, default_limit=default_limit), latest(statements)
-    return [all_said] if len(all_said) == len(last_word) else [all_said, last_word]
+    """Return the ways to read what stands: all that was said since a figure's last revision, or its last word alone.
+
+    A bound is no word on the figure itself. Beside the last word each one stands that agrees with it, however old: a
+    reader who was told "more than three" and then "less than five" does not ask what came between.
+    """
+    all_said = standing(statements, default_limit=default_limit)
+    words = {statement.cell.figure: statement for statement in all_said if not is_bound(statement.cell)}
+
+    def stands_last(statement: Statement) -> bool:
+        word = words.get(statement.cell.figure)
+        if not is_bound(statement.cell):
+            return statement is word
+        if word is None:
+            return statement in all_said
+        (least, most), (lower, upper) = (
+            said_range(each.cell, default_limit=default_limit) for each in (statement, word)
+        )
+        return max(least, lower) <= min(most, upper)
+
+    last_words = [statement for statement in statements if stands_last(statement)]
+    return [all_said] if last_words == all_said else [all_said, last_words]
 
 
-def latest(statements: Sequence[Statement]) -> list[Statement]:
-    """Return the last statement of each figure."""
-    return list({statement.cell.figure: statement for statement in statements}.values())
+def is_bound(cell: Cell) -> bool:
+    """Say whether a cell only bounds its figure."""
+    return cell.value is None and read_mark(cell.withheld, default=1).kind == "bound"
 
 
-def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Narrowed] | None:
+def narrowed(
+    statements: Sequence[Statement], *, default_limit: int, by_any_reader: bool = False
+) -> list[Narrowed] | None:
     """Return the withheld figures of one component of which a reader learns too much; None if the figures contradict.
 
     Parameters
@@ -174,6 +199,8 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
         Ordered by moment.
     default_limit : int
         Limit of a withheld figure that names no rule.
+    by_any_reader : bool
+        Whether to go on after the first reader who learns something, and return what each of them learns.
 
     Notes
     -----
@@ -187,7 +214,10 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
 
     def read(known: Sequence[Statement], reading: Reading, memory: Memory) -> list[Narrowed] | None:
         sums = _sums(known, atoms[reading], memory, default_limit=default_limit)
-        same = (tuple(statement.cell for statement in known), tuple(frozenset(parts) for parts in sums))
+        same = (
+            tuple((statement.cell, statement.conceded) for statement in known),
+            tuple(frozenset(parts) for parts in sums),
+        )
         if same in tried:
             return []
         system = _System(sums, known, default_limit=default_limit)
@@ -206,19 +236,23 @@ def narrowed(statements: Sequence[Statement], *, default_limit: int) -> list[Nar
     judged = [judge(state, Memory.NONE) for state in _states(statements, default_limit=default_limit)]
     if all(found is None for found in judged):
         return None
-    found = _first(judged)
-    if found or len(figures) == len(statements):
+    found = _first(judged, every=by_any_reader)
+    if (found and not by_any_reader) or len(figures) == len(statements):
         return found
     moments = sorted({statement.moment for statement in statements})
-    return _first(
+    remembered = (
         judge(known, memory)
         for memory in (Memory.PARTS_EXPLAIN, Memory.EACH_CHANGED)
         for first in (moments[0], *moments[1:-1][-MOST_MEMORIES:])
         for known in _remembered(statements, first, default_limit=default_limit)
     )
+    return [*found, *_first(remembered, every=by_any_reader)]
 
 
-def _first(judged: Iterable[list[Narrowed] | None]) -> list[Narrowed]:
+def _first(judged: Iterable[list[Narrowed] | None], *, every: bool) -> list[Narrowed]:
+    """Return what the first reader finds who finds something, or what every reader finds."""
+    if every:
+        return [narrow for found in judged for narrow in found or ()]
     return next((found for found in judged if found), [])
 
 
@@ -227,7 +261,7 @@ def _remembered(statements: Sequence[Statement], first: int, *, default_limit: i
     before = [statement for statement in statements if statement.moment <= first]
     after = [statement for statement in statements if statement.moment > first]
     states = _states(before, default_limit=default_limit)
-    return [[*(Statement(first, statement.cell) for statement in state), *after] for state in states]
+    return [[*(replace(statement, moment=first) for statement in state), *after] for state in states]
 
 
 def _sums(
@@ -260,8 +294,12 @@ def _sums(
                 for atom in own[figure]:
                     atom_version[atom] = atom_version.get(atom, 0) + 1
         figure_version.update(batch)
-        # A complement does not say anew how many: the number before it is still what is known.
-        numbers = [cell.figure for cell in cells if said_range(cell, default_limit=default_limit)[1] < np.inf]
+        # A complement or a bound does not say anew how many: the number before it is still what is known.
+        numbers = [
+            cell.figure
+            for cell in cells
+            if said_range(cell, default_limit=default_limit)[1] < np.inf and not is_bound(cell)
+        ]
         said_at.update(dict.fromkeys([*numbers, *(figure for figure, _ in batch if figure not in said_at)], moment))
         sums += [[(atom, atom_version.get(atom, 0)) for atom in atoms[figure]] for figure, _ in batch]
     return sums
@@ -286,11 +324,12 @@ class _System:
         rows = [row for column in columns for row in column]
         places = [number for number, column in enumerate(columns) for _ in column]
         self._matrix = csr_array((np.ones(len(rows)), (rows, places)), shape=(len(sums), len(columns)))
-        self._protected: list[tuple[int, int]] = []
-        for row, cell in enumerate(self._cells):
-            is_below, limit = read_mark(cell.withheld, default=default_limit)
-            if cell.value is None and is_below:
-                self._protected.append((row, limit))
+        self._protected: list[tuple[int, int, tuple[tuple[int, int], ...]]] = []
+        for row, statement in enumerate(known):
+            mark = read_mark(statement.cell.withheld, default=default_limit)
+            if statement.cell.value is None and mark.is_small:
+                whole = (int(mark.least), int(mark.most))
+                self._protected.append((row, whole[1] + 1, (whole, *statement.conceded)))
         ranges = [said_range(cell, default_limit=default_limit) for cell in self._cells]
         self._lower, self._upper = np.array(ranges, dtype=float).T
         self._integrality = np.full(len(columns), 1 if len(columns) <= MOST_INTEGERS else 0)
@@ -302,8 +341,8 @@ class _System:
     def narrowed(self) -> list[Narrowed]:
         return [
             Narrowed(self._cells[row], limit, *self._interval(row))
-            for row, limit in self._protected
-            if not (self._can_be(row, 1) and self._can_be(row, limit - 1))
+            for row, limit, kept in self._protected
+            if not any(self._can_be(row, least) and self._can_be(row, most) for least, most in kept)
         ]
 
     def _can_be(self, row: int, value: int) -> bool:

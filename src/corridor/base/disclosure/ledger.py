@@ -1,12 +1,12 @@
 """The suppression ledger: what partners were told, and whether the next figure would give a withheld one away."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-from corridor.base.disclosure.cells import Cell, stratum_labels
-from corridor.base.disclosure.feasible import Statement, TooManyAtoms, narrowed, said_range
+from corridor.base.disclosure.cells import Cell, read_mark, stratum_labels
+from corridor.base.disclosure.feasible import Statement, TooManyAtoms, is_bound, narrowed, said_range
 from corridor.base.disclosure.overlap import Figure, FigureIndex, components
 
 __all__ = ["Breach", "Ledger", "Scope"]
@@ -36,6 +36,11 @@ class Breach:
     lower: int | None
     upper: int | None
     reason: Literal["narrowed", "contradiction", "too-large"]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what a partner could work out: the two bounds were computed."""
+        return self.reason == "narrowed" and self.lower is not None and self.upper is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,8 @@ class Ledger:
         self._default_limit = default_limit
         self._index = FigureIndex()
         self._history: dict[Figure, list[Statement]] = {}
-        self._withheld: set[Figure] = set()
+        self._small: set[Figure] = set()
+        self._conceded: dict[Figure, list[tuple[int, tuple[int, int]]]] = {}
         self._moment = 0
         for batch in batches:
             self.add(batch)
@@ -88,11 +94,19 @@ class Ledger:
 
     def add(self, cells: Iterable[Cell]) -> None:
         """Record a release, whether or not it was checked; a cell repeated while nothing changed tells nothing."""
-        for cell in self._news(cells):
+        told: list[Cell] = []
+        for cell in cells:
+            mark = read_mark(cell.withheld, default=self._default_limit)
+            if cell.value is None and mark.kind == "conceded":
+                kept = (self._moment, (int(mark.least), int(mark.most)))
+                self._conceded.setdefault(cell.figure, []).append(kept)
+            else:
+                told.append(cell)
+        for cell in self._news(told):
             self._history.setdefault(cell.figure, []).append(Statement(self._moment, cell))
             self._index.add(cell.figure)
-            if cell.value is None:
-                self._withheld.add(cell.figure)
+            if self._is_small(cell):
+                self._small.add(cell.figure)
         self._moment += 1
 
     def check(self, cells: Iterable[Cell]) -> list[Breach]:
@@ -103,15 +117,27 @@ class Ledger:
         cells : iterable of Cell
             All figures of one envelope, shown and withheld: they are judged together.
         """
+        return self._breaches(cells, by_any_reader=False)
+
+    def deductions(self, cells: Iterable[Cell]) -> list[Breach]:
+        """Return all that any of the readers could work out of withheld figures after this release, nothing twice.
+
+        `check` stops at the first reader who learns something; this is for the two persons who answer for a release
+        by hand. One figure may stand here with several ranges, one for each way to read.
+        """
+        return list(dict.fromkeys(self._breaches(cells, by_any_reader=True)))
+
+    def _breaches(self, cells: Iterable[Cell], *, by_any_reader: bool) -> list[Breach]:
         news = {cell.figure: cell for cell in self._news(cells)}
-        withheld = {figure for figure, cell in news.items() if cell.value is None}
-        if not withheld and not self._withheld:
+        small = {figure for figure, cell in news.items() if self._is_small(cell)}
+        if not small and not self._small:
             return []
         breaches: list[Breach] = []
         for component in components(news, (self._index, FigureIndex(news))):
-            is_at_risk = any(figure in withheld or figure in self._withheld for figure in component)
+            # Without a figure that is itself too small there is nothing to give away.
+            is_at_risk = any(figure in small or figure in self._small for figure in component)
             if is_at_risk and (len(component) > 1 or self._says_more(news[component[0]])):
-                breaches += self._judge(component, news)
+                breaches += self._judge(component, news, by_any_reader=by_any_reader)
         return breaches
 
     def releasable(self, cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
@@ -169,10 +195,14 @@ class Ledger:
     def _told(self, cell: Cell) -> Cell:
         """Return the cell that is known already where this one withholds by a wider rule what was withheld before.
 
-        That happens when two agreements withhold one figure by different rules: the wider one tells nothing.
+        That happens when two agreements withhold one figure by different rules: the wider one tells nothing. A small
+        figure of which only a bound was told is no such case: from now on it is to be protected. Nor is a bound that a
+        complement makes idle: it outlives the complement.
         """
         known = self._history.get(cell.figure)
         if known is None or cell.value is not None or known[-1].cell.value is not None:
+            return cell
+        if not self._is_small(known[-1].cell) and (self._is_small(cell) or is_bound(cell)):
             return cell
         said = self._range(known[-1].cell)
         offered = self._range(cell)
@@ -186,6 +216,9 @@ class Ledger:
         said, offered = self._range(known[-1].cell), self._range(cell)
         return max(said[0], offered[0]) <= min(said[1], offered[1])
 
+    def _is_small(self, cell: Cell) -> bool:
+        return cell.value is None and read_mark(cell.withheld, default=self._default_limit).is_small
+
     def _range(self, cell: Cell) -> tuple[float, float]:
         return said_range(cell, default_limit=self._default_limit)
 
@@ -195,18 +228,27 @@ class Ledger:
             self._history[other][-1].moment > said for other in self._index.sharing(figure)
         )
 
-    def _judge(self, component: list[Figure], news: dict[Figure, Cell]) -> list[Breach]:
-        statements = [statement for figure in component for statement in self._history.get(figure, ())]
+    def _judge(self, component: list[Figure], news: dict[Figure, Cell], *, by_any_reader: bool) -> list[Breach]:
+        statements = [
+            replace(statement, conceded=self._conceded_since(statement))
+            for figure in component
+            for statement in self._history.get(figure, ())
+        ]
         statements += [Statement(self._moment, news[figure]) for figure in component if figure in news]
         statements.sort(key=lambda statement: statement.moment)
         first = next(statement.cell for statement in statements if statement.cell.value is None)
         try:
-            found = narrowed(statements, default_limit=self._default_limit)
+            found = narrowed(statements, default_limit=self._default_limit, by_any_reader=by_any_reader)
         except TooManyAtoms:
             return [Breach(first, self._default_limit, None, None, "too-large")]
         if found is None:
             return [Breach(first, self._default_limit, None, None, "contradiction")]
         return [Breach(each.cell, each.limit, each.lower, each.upper, "narrowed") for each in found]
+
+    def _conceded_since(self, statement: Statement) -> tuple[tuple[int, int], ...]:
+        """Return what was conceded of a figure once it was withheld; a figure withheld anew is protected as a whole."""
+        known = self._conceded.get(statement.cell.figure, ())
+        return tuple(dict.fromkeys(kept for moment, kept in known if moment >= statement.moment))
 
     def _linked(self, cells: Sequence[Cell]) -> list[list[Cell]]:
         by_figure = {cell.figure: cell for cell in cells}

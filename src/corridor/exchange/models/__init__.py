@@ -9,7 +9,7 @@ from corridor.exchange.models.agreements import (
     ExportedPerson,
     ReleasedCell,
 )
-from corridor.exchange.models.crossings import Crossing, OutboxEntry, SealedBody
+from corridor.exchange.models.crossings import Crossing, HandRelease, OutboxEntry, SealedBody
 from corridor.exchange.models.log import (
     Dispute,
     HeldByPeer,
@@ -33,6 +33,7 @@ __all__ = [
     "Dispute",
     "ExportCounter",
     "ExportedPerson",
+    "HandRelease",
     "HeldByPeer",
     "KeyRevocation",
     "LogLeaf",

@@ -75,6 +75,20 @@ class Crossing(models.Model):
         return f"{self.direction} {self.envelope_id}"
 
 
+class HandRelease(models.Model):
+    """Two persons let figures go that the suppression ledger held back; what could be worked out is the ledger's."""
+
+    crossing = models.OneToOneField(Crossing, on_delete=models.PROTECT, related_name="hand_release")
+    asked_by = models.CharField(max_length=300)
+    allowed_by = models.CharField(max_length=300)
+    reason = models.CharField(max_length=1000)
+    # How many withheld figures the partner can narrow since.
+    narrowed = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.crossing_id} {self.asked_by} {self.allowed_by}"
+
+
 class OutboxEntry(models.Model):
     """An envelope that still has to reach its partner; the row goes when the receipt is stored."""
 

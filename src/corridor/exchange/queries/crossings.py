@@ -49,6 +49,16 @@ class CrossingFilters:
 
 
 @dataclass(frozen=True, slots=True)
+class HandReleaseView:
+    """Who let figures go that the suppression ledger held back, and why."""
+
+    asked_by: str
+    allowed_by: str
+    reason: str
+    narrowed: int
+
+
+@dataclass(frozen=True, slots=True)
 class CrossingView:
     """One envelope that crossed or was refused."""
 
@@ -76,6 +86,7 @@ class CrossingView:
     attempts: int
     due_at: datetime | None
     last_error: str
+    by_hand: HandReleaseView | None = None
 
     def is_unreceipted(self, now: datetime) -> bool:
         """Return whether the partner has answered nothing for 24 hours."""
@@ -92,7 +103,7 @@ class CrossingDetail:
 
 
 def _view(row: Crossing) -> CrossingView:
-    entry = getattr(row, "outbox", None)
+    entry, hand = getattr(row, "outbox", None), getattr(row, "hand_release", None)
     return CrossingView(
         id=row.pk,
         direction=row.direction,
@@ -118,11 +129,12 @@ def _view(row: Crossing) -> CrossingView:
         attempts=entry.attempts if entry else 0,
         due_at=entry.due_at if entry else None,
         last_error=entry.last_error if entry else "",
+        by_hand=HandReleaseView(hand.asked_by, hand.allowed_by, hand.reason, hand.narrowed) if hand else None,
     )
 
 
 def _rows() -> QuerySet[Crossing]:
-    return Crossing.objects.select_related("tree", "outbox")
+    return Crossing.objects.select_related("tree", "outbox", "hand_release")
 
 
 def crossings(actor: Actor, filters: CrossingFilters | None = None) -> list[CrossingView]:

@@ -2,13 +2,27 @@
 
 from corridor.exchange.services.inbox import Posted, Reply, receive
 from corridor.exchange.services.outbox import send, send_control
-from corridor.exchange.services.release import ReturnsOwed, breaches, owing, releasable, require_whole
+from corridor.exchange.services.release import (
+    PLAIN,
+    ByHand,
+    ReturnsOwed,
+    Terms,
+    breaches,
+    deductions,
+    owing,
+    releasable,
+    require_whole,
+)
 
 __all__ = [
+    "PLAIN",
+    "ByHand",
     "Posted",
     "Reply",
     "ReturnsOwed",
+    "Terms",
     "breaches",
+    "deductions",
     "owing",
     "receive",
     "releasable",

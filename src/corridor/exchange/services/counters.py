@@ -34,6 +34,7 @@ from corridor.exchange.rules.envelope import Header
 from corridor.exchange.rules.gate import GateState
 from corridor.exchange.rules.jurisdictions import Jurisdiction, jurisdictions
 from corridor.exchange.services import release
+from corridor.exchange.services.release import PLAIN, Terms
 
 REOPEN = "exchange.reopen-counter"
 _CHANNEL = "channel"
@@ -75,14 +76,16 @@ class _Touched:
         return self.row.persons + len(self.tags) - known
 
 
-def complete(state: GateState, *, header: Header, message: Message, document: Agreement, now: datetime) -> GateState:
+def complete(
+    state: GateState, *, header: Header, message: Message, document: Agreement, now: datetime, terms: Terms = PLAIN
+) -> GateState:
     """Return `state` with what the counters and the release ledger say about `message`; writes empty counters at most.
 
     The numbers include the persons of the body. Judging one envelope again counts nobody twice.
     """
     if header.from_ == state.own_node:
-        whole = release.is_whole(message, header=header)
-        told = release.unreleasable(message, header=header) if whole else 0
+        whole = release.is_whole(message, header=header, terms=terms)
+        told = release.unreleasable(message, header=header, terms=terms) if whole else 0
         state = replace(state, unreleasable=told, is_ledger_whole=whole)
     persons = _persons(message)
     if not persons.number:
@@ -97,7 +100,15 @@ def complete(state: GateState, *, header: Header, message: Message, document: Ag
     )
 
 
-def record(header: Header, message: Message, *, document: Agreement, crossing: Crossing | None, now: datetime) -> None:
+def record(
+    header: Header,
+    message: Message,
+    *,
+    document: Agreement,
+    crossing: Crossing | None,
+    now: datetime,
+    terms: Terms = PLAIN,
+) -> None:
     """Enter a body that crosses into counters and release ledger, in the transaction of its outbox or inbox row.
 
     Parameters
@@ -105,9 +116,11 @@ def record(header: Header, message: Message, *, document: Agreement, crossing: C
     crossing : Crossing or None
         The outbound row, whose figures enter the release ledger; None for what is received: its persons are counted
         again here, with keys of this node's own, and its figures are the sender's to keep account of.
+    terms : Terms
+        What the release ledger must know beside the body.
     """
     if crossing is not None:
-        release.record(message, header=header, crossing=crossing)
+        release.record(message, header=header, crossing=crossing, terms=terms)
     own = header.from_ if crossing is not None else header.to
     _count(header, _persons(message), country=_country(document, header), own=own, now=now)
 

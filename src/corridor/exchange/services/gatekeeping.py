@@ -22,6 +22,7 @@ from corridor.exchange.rules.envelope import Header, unpack
 from corridor.exchange.rules.gate import GateState
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.services import agreements, counters
+from corridor.exchange.services.release import PLAIN, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,20 @@ def _views(hash_: str, document: bytes, own_id: str) -> Mapping[str, registry.Ch
 
 
 class Gatekeeper:
-    """Judges the envelopes of one transaction; it locks each agreement's row when it first meets it."""
+    """Judges the envelopes of one transaction; it locks each agreement's row when it first meets it.
 
-    def __init__(self, *, own_id: str, now: datetime) -> None:
+    Parameters
+    ----------
+    own_id : str
+    now : datetime
+    terms : Terms
+        What the release ledger must know of the message that this node sends, beside its body.
+    """
+
+    def __init__(self, *, own_id: str, now: datetime, terms: Terms = PLAIN) -> None:
         self._own_id = own_id
         self._now = now
+        self._terms = terms
         self._facts: dict[str, _Facts | None] = {}
 
     def refuse(self, header: Header, reason: Reason) -> Ruling:
@@ -151,7 +161,9 @@ class Gatekeeper:
         today = self._today(facts, header) - (1 if stage == "claim" else 0)
         state = replace(facts.state, envelopes_today=max(today, 0))
         if message is not None and stage == "body":
-            state = counters.complete(state, header=header, message=message, document=facts.document, now=self._now)
+            state = counters.complete(
+                state, header=header, message=message, document=facts.document, now=self._now, terms=self._terms
+            )
         decision = gate.decide(header, message, facts.document, state, jurisdictions.jurisdictions(), self._now)
         waits = decision if isinstance(decision, gate.Retry) else None
         if waits is not None and stage == "body" and header.from_ == self._own_id:
@@ -172,7 +184,9 @@ class Gatekeeper:
         """Count persons and remember released cells of an envelope that was queued, in the same transaction."""
         facts = self._find(header.agreement)
         if facts is not None:
-            counters.record(header, message, document=facts.document, crossing=crossing, now=self._now)
+            counters.record(
+                header, message, document=facts.document, crossing=crossing, now=self._now, terms=self._terms
+            )
 
     def note_received(self, passed: Sequence[tuple[Header, Message]]) -> None:
         """Count the persons of envelopes that were accepted, with tags under a key of this node's own."""

@@ -30,6 +30,7 @@ from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.gatekeeping import Gatekeeper, Ruling, is_control
 from corridor.exchange.services.inbox import Posted, Reply
 from corridor.exchange.services.partners import chain, current_card, lock_partner, transport_keys
+from corridor.exchange.services.release import PLAIN, Terms
 
 BATCH = 100
 BATCH_BYTES = 3_500_000
@@ -79,7 +80,16 @@ class Settled:
     receipts: tuple[tuple[int, Receipt], ...] = ()
 
 
-def send(message: Message, *, to: str, agreement: str, channel: str, actor: Actor, now: datetime) -> Crossing:
+def send(
+    message: Message,
+    *,
+    to: str,
+    agreement: str,
+    channel: str,
+    actor: Actor,
+    now: datetime,
+    terms: Terms = PLAIN,
+) -> Crossing:
     """Queue a message for a partner, or record why it may not cross; never raises for a refusal.
 
     Outbox row and log leaf belong to the caller's transaction: they stand or fall with the domain write that they
@@ -96,6 +106,9 @@ def send(message: Message, *, to: str, agreement: str, channel: str, actor: Acto
         The channel's id in that agreement.
     actor : Actor
     now : datetime, aware
+    terms : Terms
+        What the release ledger must know beside the body: what the message says of figures that it does not carry,
+        and the two persons who answer for a release by hand.
 
     Returns
     -------
@@ -107,7 +120,7 @@ def send(message: Message, *, to: str, agreement: str, channel: str, actor: Acto
     log.NotSigning
         If this node signs nothing now; then nothing is written.
     """
-    return _send(message, to=to, agreement=agreement, channel=channel, actor=actor, now=now)
+    return _send(message, to=to, agreement=agreement, channel=channel, actor=actor, now=now, terms=terms)
 
 
 def send_control(message: Message, *, to: str, actor: Actor, now: datetime, agreement: str = "") -> Crossing:
@@ -121,9 +134,18 @@ def send_control(message: Message, *, to: str, actor: Actor, now: datetime, agre
 
 
 @transaction.atomic
-def _send(message: Message, *, to: str, agreement: str, channel: str, actor: Actor, now: datetime) -> Crossing:
+def _send(
+    message: Message,
+    *,
+    to: str,
+    agreement: str,
+    channel: str,
+    actor: Actor,
+    now: datetime,
+    terms: Terms = PLAIN,
+) -> Crossing:
     own = log.signing_node()
-    gate = Gatekeeper(own_id=own.node_id, now=now)
+    gate = Gatekeeper(own_id=own.node_id, now=now, terms=terms)
     data_class = message.computed_class()
     header = Header(
         id=new_id(now),
@@ -157,6 +179,7 @@ def _send(message: Message, *, to: str, agreement: str, channel: str, actor: Act
                 agreement=agreement,
                 schema=header.schema,
                 reason=ruling.refused_reason,
+                **_answered_for(terms),
             )
         ],
     )
@@ -192,6 +215,14 @@ def _send(message: Message, *, to: str, agreement: str, channel: str, actor: Act
         gate.note_sent(header, message, crossing=crossing)
         gate.count_passed()
     return crossing
+
+
+def _answered_for(terms: Terms) -> dict[str, str]:
+    """Return what the leaf of a release by hand says: who asked, who allowed it, and why."""
+    by_hand = terms.by_hand
+    if by_hand is None:
+        return {}
+    return {"released_by_hand": f"{by_hand.first}, {by_hand.second}", "released_because": by_hand.reason}
 
 
 def _partner_ruling(to: str, gate: Gatekeeper, header: Header) -> Ruling | None:

@@ -7,6 +7,7 @@ row, in the transaction that queues the envelope.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 from django.db.models import Q
@@ -14,8 +15,9 @@ from django.db.models import Q
 from corridor.base.disclosure import Breach, Cell, Ledger, Scope
 from corridor.base.errors import Refused
 from corridor.exchange.messages import Message
-from corridor.exchange.models import Crossing, Node, Partner, ReleasedCell
+from corridor.exchange.models import Crossing, HandRelease, Node, Partner, ReleasedCell
 from corridor.exchange.rules.envelope import Header
+from corridor.exchange.rules.release import unanswered
 
 
 class ReturnsOwed(Refused):
@@ -24,9 +26,48 @@ class ReturnsOwed(Refused):
     code = "returns-owed"
 
 
-def is_whole(message: Message, *, header: Header) -> bool:
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """The yes of two persons to figures that the ledger holds back.
+
+    Attributes
+    ----------
+    first, second : str
+        Who asked, and who allowed it.
+    reason : str
+    agreed : tuple of Cell
+        What they let a partner work out of withheld figures (`rules.release.concessions`).
+    """
+
+    first: str
+    second: str
+    reason: str
+    agreed: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the ledger must know of a message beside its body.
+
+    Attributes
+    ----------
+    says : tuple of Cell
+        What a reader takes from the message of figures that it does not carry, such as the least count that an alert
+        without its figure stands for.
+    by_hand : ByHand or None
+    """
+
+    says: tuple[Cell, ...] = ()
+    by_hand: ByHand | None = None
+
+
+PLAIN = Terms()
+"""The terms of a message that says what it carries, and that the ledger alone decides about."""
+
+
+def is_whole(message: Message, *, header: Header, terms: Terms = PLAIN) -> bool:
     """Return whether the ledger knows all that was released, as far as `message` releases anything new."""
-    return not message.released() or not owing() or _is_recorded(header)
+    return not (message.released() or terms.says) or not owing() or _is_recorded(header)
 
 
 def owing() -> list[str]:
@@ -51,18 +92,26 @@ def require_whole() -> None:
         )
 
 
-def unreleasable(message: Message, *, header: Header) -> int:
-    """Return how many withheld cells the release of `message` would give away.
+def unreleasable(message: Message, *, header: Header, terms: Terms = PLAIN) -> int:
+    """Return how many withheld cells the release of `message` would give away, without two persons who answer for it.
 
     An envelope whose cells are in the ledger already is not judged again: it was released when it was queued, and a
     later revision of its figures must not make it look like a step back.
     """
-    cells = message.released()
+    cells = [*message.released(), *terms.says]
     if not cells or _is_recorded(header):
         return 0
     # The ledger is one over all agreements, so the lock of one agreement's row does not guard it: the node's row does.
     Node.objects.select_for_update().get()
-    return len(breaches(cells))
+    if terms.by_hand is None:
+        return len(breaches(cells))
+    return len(unanswered(deductions(cells), offered=cells, agreed=terms.by_hand.agreed))
+
+
+def deductions(cells: Iterable[Cell]) -> list[Breach]:
+    """Return all that any reader could work out of withheld figures after this release; it never leaves this node."""
+    offered = list(cells)
+    return Ledger.relevant(offered, _fetch).deductions(offered)
 
 
 def _is_recorded(header: Header) -> bool:
@@ -86,8 +135,20 @@ def releasable(cells: Iterable[Cell]) -> tuple[list[Cell], list[Cell]]:
     return Ledger.relevant(offered, _fetch).releasable(offered)
 
 
-def record(message: Message, *, header: Header, crossing: Crossing) -> None:
-    """Enter the cells of a queued envelope into the ledger, in the transaction that queues it."""
+def record(message: Message, *, header: Header, crossing: Crossing, terms: Terms = PLAIN) -> None:
+    """Enter what a queued envelope tells into the ledger, in the transaction that queues it.
+
+    What two persons conceded stands there too, so that from then on it reckons with what the partner can work out.
+    """
+    by_hand = terms.by_hand
+    if by_hand is not None:
+        HandRelease.objects.create(
+            crossing=crossing,
+            asked_by=by_hand.first,
+            allowed_by=by_hand.second,
+            reason=by_hand.reason,
+            narrowed=len({cell.figure for cell in by_hand.agreed}),
+        )
     ReleasedCell.objects.bulk_create(
         [
             ReleasedCell(
@@ -103,7 +164,7 @@ def record(message: Message, *, header: Header, crossing: Crossing) -> None:
                 crossing=crossing,
                 released_at=crossing.recorded_at,
             )
-            for cell in message.released()
+            for cell in (*message.released(), *terms.says, *(by_hand.agreed if by_hand else ()))
         ]
     )
 

@@ -19,10 +19,11 @@ class SurveillanceConfig(AppConfig):
     def ready(self) -> None:
         """Register messages, permissions, tasks and what recurs; add the places that the home names."""
         from corridor.accounts import texts as codes
+        from corridor.accounts.approvals import register_approval
         from corridor.accounts.roles import grant
         from corridor.exchange.registry import after_returns, register_message
         from corridor.jobs.registry import every
-        from corridor.pillars.surveillance import handlers, messages, tasks, texts
+        from corridor.pillars.surveillance import handlers, messages, services, tasks, texts
 
         register_message(messages.PeriodCounts, handler=handlers.counts_arrived, returned=handlers.counts_returned)
         register_message(messages.Alert, handler=handlers.alerts_arrived, returned=handlers.events_returned)
@@ -40,6 +41,15 @@ class SurveillanceConfig(AppConfig):
         grant("steward", *see, "surveillance.see_cases", "surveillance.ingest", "surveillance.share")
         grant("steward", "surveillance.accept", "surveillance.see_crossed")
         grant("officer", *see, "surveillance.see_crossed")
+        for role in ("epidemiologist", "steward", "officer"):
+            grant(role, services.RELEASE)
+        register_approval(
+            services.BY_HAND,
+            permission=services.RELEASE,
+            execute=services.release_by_hand,
+            describe=texts.release_text,
+            answers_for=texts.release_answers,
+        )
         grant("auditor", *see, "surveillance.see_crossed")
         every(timedelta(days=1), kind=tasks.DETECT, name="surveillance.detect-daily")
         codes.announce(codes.ACTION, texts.ACTIONS)

@@ -1,10 +1,12 @@
 """Decisions of surveillance: when a signal is raised, how it moves, which figures count as a case."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
 from typing import ClassVar
 
+from corridor.base.disclosure import Cell
 from corridor.base.epiweek import Week
 from corridor.base.errors import Refused, WrongUsage
 
@@ -19,9 +21,11 @@ __all__ = [
     "check_note",
     "is_raised",
     "least_count",
+    "most_count",
     "next_start",
     "period_start",
     "severity",
+    "tellable_sites",
     "whole_periods",
 ]
 
@@ -31,6 +35,9 @@ COUNTED_CLASSES = ("suspected", "probable", "confirmed", "unknown")
 # Users of rolling alerts asked not to be told twice of one thing within a week (anchors: coconut#176).
 QUIET_PERIOD = timedelta(days=7)
 DOUBLED = 2.0
+
+Sites = tuple[int | None, int | None]
+"""Sites that reported, of sites expected."""
 
 MOVES: dict[str, tuple[str, ...]] = {
     "new": ("verifying", "verified", "discarded"),
@@ -132,6 +139,50 @@ def least_count(*, expected: float | None, upperbound: float, severity: str) -> 
         known = expected or 0.0
         least = max(least, ceil(known + DOUBLED * (upperbound - known)))
     return least
+
+
+def most_count(*, expected: float | None, upperbound: float, severity: str) -> int | None:
+    """Return the greatest number of cases that an alert of this severity leaves open; None where it bounds nothing.
+
+    Notes
+    -----
+    "Watch" tells a partner who can work out the limit that the count is not an "urgent" one.
+    """
+    known = expected or 0.0
+    if severity != "watch" or upperbound <= known:
+        return None
+    return ceil(known + DOUBLED * (upperbound - known)) - 1
+
+
+def tellable_sites(
+    figures: Iterable[Cell],
+    sites: Mapping[tuple[str, date], Sites],
+    *,
+    held: Mapping[tuple[str, date], tuple[int, int]],
+) -> dict[tuple[str, date], Sites]:
+    """Return the sites reported and expected that may stand beside each figure; both None where they may not.
+
+    Parameters
+    ----------
+    figures : iterable of Cell
+        As they are told: shown or withheld.
+    sites : mapping of place and first day to sites reported and expected
+    held : mapping of place and first day to cases and sites reported
+        Figures that the partner has.
+
+    Notes
+    -----
+    Where every site that reports has a case, three sites beside a figure below 5 say that it is 3 or 4. A partner
+    cannot believe that of a place once it sees a figure with fewer cases than sites, since then sites report zeros
+    too. Only what the partner sees decides, so that the absence of completeness tells nothing either.
+    """
+    known = [(cell.place, cell.value, sites[cell.place, cell.period_start][0]) for cell in figures]
+    known += [(place, value, reported) for (place, _), (value, reported) in held.items()]
+    with_zeros = {
+        place for place, value, reported in known if value is not None and reported is not None and value < reported
+    }
+    withheld = {(cell.place, cell.period_start) for cell in figures if cell.value is None}
+    return {key: both if key not in withheld or key[0] in with_zeros else (None, None) for key, both in sites.items()}
 
 
 def period_start(day: date, period: str) -> date:

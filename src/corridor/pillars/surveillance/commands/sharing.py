@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 import click
@@ -18,6 +18,7 @@ from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.commands.options import disease_code
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification, PeriodCounts
+from corridor.pillars.surveillance.texts import deduction_lines
 
 __all__ = ["ChannelClosed", "NoChannel", "share"]
 
@@ -94,6 +95,92 @@ def share_counts(agreement: str, weeks: str, names: tuple[str, ...], as_json: bo
         line += f", {each.negative} corrections below zero stay at home" if each.negative else ""
         line += f", refused: {', '.join(each.refused)}" if each.refused else ""
         click.echo(line)
+
+
+@share.command("held")
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option("--weeks", required=True, metavar="A..B", help="ISO weeks, both included: 2024-W01..2024-W20.")
+def held(agreement: str, weeks: str) -> None:
+    """List the figures that the disclosure ledger holds back from the partners, the latest first.
+
+    Example: corridor share held --agreement 3f9a --weeks 2024-W01..2024-W20
+    """
+    now = utcnow()
+    chosen = parse_weeks(weeks)
+    number = 0
+    for channel in _channels(PeriodCounts.schema_id(), agreement, now):
+        for each in tasks.held_back(channel, first_on=chosen[0].start, end_on=chosen[-1].end, actor=acting_person(now)):
+            number += 1
+            value = "withheld" if each.value is None else f"{each.value} cases"
+            able = "" if each.can_go else "   not by hand"
+            click.echo(f"{channel.id} to {each.to}: {each.disease} {each.place} {each.start_on}, {value}{able}")
+    if not number:
+        click.echo("The ledger holds nothing back.")
+
+
+@share.command("release")
+@click.argument("figures", nargs=-1, required=True, metavar="PLACE:DAY...")
+@click.option("--agreement", required=True, help="Hash of the agreement, or its beginning.")
+@click.option("--channel", "channel_id", required=True, help="Id of the channel.")
+@click.option("--to", "to_node", required=True, help="Node id of the partner.")
+@click.option("--disease", required=True, help="Code or name.")
+@click.option("--reason", required=True, help="Why the partner must have these figures; nothing of a patient.")
+@click.option("--yes", "is_sure", is_flag=True, help="Ask for it without being asked back.")
+def release(
+    figures: tuple[str, ...],
+    agreement: str,
+    channel_id: str,
+    to_node: str,
+    disease: str,
+    reason: str,
+    *,
+    is_sure: bool,
+) -> None:
+    """Ask that FIGURES go to a partner although the ledger holds them back; a second person must allow it.
+
+    A figure is a place and the first day of its period, as `corridor share held` lists them. What the partner could
+    then work out of withheld figures is printed before anything is asked.
+
+    Example: corridor share release PK:2024-05-13 --agreement 3f9a --channel counts --to cn.cdc --disease measles
+    --reason "Joint outbreak meeting of 20 May"
+    """
+    now = utcnow()
+    actor = acting_person(now)
+    channel = _one_channel(agreement, channel_id, now)
+    code = disease_code(disease)
+    weighed = services.weigh(
+        channel=channel, to=to_node, disease=code, figures=[_figure_of(text) for text in figures], actor=actor
+    )
+    click.echo(f"{to_node} could then work out of figures that were withheld:")
+    for line in deduction_lines(weighed.deductions):
+        click.echo(f"  {line}")
+    if not is_sure:
+        click.confirm("Do you answer for this, together with a second person?", abort=True)
+    outcome = services.ask_release(
+        channel=channel, to=to_node, disease=code, weighed=weighed, reason=reason, actor=actor, now=now
+    )
+    if outcome.done:
+        click.echo(f"Released by hand: envelope {outcome.result}. This node works in one-person mode.")
+    else:
+        click.echo(f"Request {outcome.request_id} waits for a second person: `corridor approve {outcome.request_id}`.")
+
+
+def _one_channel(agreement: str, channel_id: str, now: datetime) -> ChannelView:
+    found = [each for each in _channels(PeriodCounts.schema_id(), agreement, now) if each.id == channel_id]
+    if len(found) != 1:
+        raise NoChannel(
+            f"expected one open channel {channel_id!r} of agreement {agreement} on which this node sends counts,"
+            f" found {len(found)}. `corridor agreement show` lists them."
+        )
+    return found[0]
+
+
+def _figure_of(text: str) -> tuple[str, date]:
+    place, _colon, day = text.rpartition(":")
+    try:
+        return place, date.fromisoformat(day)
+    except ValueError:
+        raise WrongUsage(f"{text!r} is no figure; it takes a place and a day, such as PK-SD:2024-05-13") from None
 
 
 @share.command("alert")

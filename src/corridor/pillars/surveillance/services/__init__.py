@@ -14,6 +14,18 @@ from corridor.pillars.surveillance.services.events import (
     share_alert,
     withdraw_alert,
 )
+from corridor.pillars.surveillance.services.hand import (
+    BY_HAND,
+    RELEASE,
+    CannotBeReleased,
+    HeldFigure,
+    NotHeld,
+    Weighed,
+    ask_release,
+    held_figures,
+    release_by_hand,
+    weigh,
+)
 from corridor.pillars.surveillance.services.imports import (
     Changes,
     ImportUnderWay,
@@ -39,19 +51,27 @@ from corridor.pillars.surveillance.services.returned import share_soon, take_bac
 from corridor.pillars.surveillance.services.sharing import Shared, set_automatic, share_disease
 
 __all__ = [
+    "BY_HAND",
+    "RELEASE",
     "AlertWouldTell",
+    "CannotBeReleased",
     "Changes",
+    "HeldFigure",
     "ImportUnderWay",
     "NewSignal",
     "NoSuchImport",
     "NoSuchSignal",
+    "NotHeld",
     "NothingToWithdraw",
     "NothingWaits",
     "Shared",
+    "Weighed",
     "abandon_import",
+    "ask_release",
     "begin_import",
     "complete_import",
     "decide_counts",
+    "held_figures",
     "look",
     "move_signal",
     "note_signal",
@@ -60,6 +80,7 @@ __all__ = [
     "record_counts",
     "record_run",
     "record_tallies",
+    "release_by_hand",
     "see_alert",
     "set_automatic",
     "share_alert",
@@ -71,5 +92,6 @@ __all__ = [
     "store_partner_withdrawals",
     "take_back_counts",
     "take_back_events",
+    "weigh",
     "withdraw_alert",
 ]

@@ -7,17 +7,19 @@ from typing import ClassVar
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
-from corridor.base.disclosure import Cell, below, complement, place_level, rule_for
+from corridor.base.disclosure import Cell, DisclosureRule, below, bound, place_level, rule_for
 from corridor.base.errors import Refused, WrongUsage
+from corridor.base.reference import diseases
 from corridor.exchange import services as exchange
 from corridor.exchange.registry import ChannelView
 from corridor.pillars.surveillance.messages import Alert, AlertWithdrawal, CaseNotification
 from corridor.pillars.surveillance.models import SentAlert, Signal
 from corridor.pillars.surveillance.queries.sharing import shareable_cases
-from corridor.pillars.surveillance.rules import least_count
+from corridor.pillars.surveillance.rules import least_count, most_count
 from corridor.pillars.surveillance.rules import severity as severity_of
 from corridor.pillars.surveillance.services.detection import locked_signal
-from corridor.pillars.surveillance.services.sharing import SHARE, rules_of
+from corridor.pillars.surveillance.services.due import rules_of
+from corridor.pillars.surveillance.services.sharing import SHARE
 
 __all__ = ["AlertWouldTell", "NothingToWithdraw", "notify_cases", "share_alert", "withdraw_alert"]
 
@@ -73,8 +75,9 @@ def share_alert(
     sent = SentAlert.objects.filter(event=signal.event, agreement=channel.agreement).order_by("-revision").first()
     observed, withheld = _figure(signal, channel)
     loud = severity or signal.severity
+    says: tuple[Cell, ...] = ()
     if observed is None:
-        loud = _quiet_enough(signal, severity=loud, withheld=withheld)
+        loud, says = _quiet_enough(signal, severity=loud, withheld=withheld)
     message = Alert(
         event=str(signal.event),
         revision=1 if sent is None else sent.revision + 1,
@@ -91,7 +94,14 @@ def share_alert(
         simulated=signal.simulated,
     )
     return _send_event(
-        message, channel, disease=signal.disease, place=signal.place, start_on=signal.start_on, actor=actor, now=now
+        message,
+        channel,
+        disease=signal.disease,
+        place=signal.place,
+        start_on=signal.start_on,
+        actor=actor,
+        now=now,
+        says=says,
     )
 
 
@@ -108,21 +118,41 @@ def _figure(signal: Signal, channel: ChannelView) -> tuple[int | None, str]:
     return (signal.observed, "") if going else (None, "")
 
 
-def _quiet_enough(signal: Signal, *, severity: str, withheld: str) -> str:
-    """Return how loud an alert without its figure may be; raise `AlertWouldTell` where it may not cross at all."""
-    of_one = severity_of(observed=1, expected=signal.expected or 0.0, upperbound=signal.upperbound)
-    if withheld and severity != "information":
-        severity = of_one
+def _quiet_enough(signal: Signal, *, severity: str, withheld: str) -> tuple[str, tuple[Cell, ...]]:
+    """Return how loud an alert without its figure may be, and what it then says of the figure, for the ledger to keep.
+
+    Raises
+    ------
+    AlertWouldTell
+        If it may not cross at all.
+    """
+    is_small = bool(withheld) or signal.observed < _usual_limit(signal.disease)
+    if is_small and severity != "information":
+        severity = severity_of(observed=1, expected=signal.expected or 0.0, upperbound=signal.upperbound)
     least = least_count(expected=signal.expected, upperbound=signal.upperbound, severity=severity)
-    # Withheld as small it is 1 or more anyway; else the ledger says whether "at least so many" gives others away.
-    figure = Cell(signal.disease, signal.place, signal.start_on, signal.end_on, withheld=complement(least))
-    tells = least > 1 if withheld else bool(exchange.breaches([figure]))
-    if tells:
+    # A small figure is made as quiet as one case would be, so that its severity says nothing of a greatest number.
+    most = None if is_small else most_count(expected=signal.expected, upperbound=signal.upperbound, severity=severity)
+    if most is not None and most < signal.observed:
+        # A person chose to say less than the figure would.
+        most = None
+    # Withheld as small it is 1 or more anyway; else the ledger says whether the bound gives others away.
+    says = () if withheld else (_bounded(signal, least, most),)
+    if (is_small and least > 1) or exchange.breaches(says):
         raise AlertWouldTell(
             "the figure is withheld under this agreement, and an alert would say that it exceeds its limit, which a "
             "partner can work out. Wait until the figure may cross, or sign a smaller limit for this disease."
         )
-    return severity
+    return severity, says
+
+
+def _bounded(signal: Signal, least: int, most: int | None) -> Cell:
+    return Cell(signal.disease, signal.place, signal.start_on, signal.end_on, withheld=bound(max(least, 1), most))
+
+
+def _usual_limit(disease: str) -> int:
+    """Return from how many cases a total of the disease crosses where no agreement says otherwise."""
+    known = diseases().get(disease)
+    return known.disclosure.total if known is not None else DisclosureRule().min_cell
 
 
 def _send_event(
@@ -134,11 +164,15 @@ def _send_event(
     start_on: date,
     actor: Actor,
     now: datetime,
+    says: tuple[Cell, ...] = (),
 ) -> list[SentAlert]:
+    terms = exchange.Terms(says=says)
     sent = []
     reasons = []
     for to in channel.partners:
-        crossing = exchange.send(message, to=to, agreement=channel.agreement, channel=channel.id, actor=actor, now=now)
+        crossing = exchange.send(
+            message, to=to, agreement=channel.agreement, channel=channel.id, actor=actor, now=now, terms=terms
+        )
         if crossing.status == "refused":
             reasons.append(f"{to}: {crossing.reason}")
             continue

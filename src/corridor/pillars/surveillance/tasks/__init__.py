@@ -2,7 +2,7 @@
 
 from corridor.pillars.surveillance.tasks.detection import DETECT, detect, detect_disease
 from corridor.pillars.surveillance.tasks.intake import FIELDS, ReadFile, Taken, preview, read_file, take_in
-from corridor.pillars.surveillance.tasks.sharing import SHARE, share, share_channel
+from corridor.pillars.surveillance.tasks.sharing import SHARE, held_back, share, share_channel
 
 __all__ = [
     "DETECT",
@@ -12,6 +12,7 @@ __all__ = [
     "Taken",
     "detect",
     "detect_disease",
+    "held_back",
     "preview",
     "read_file",
     "share",

@@ -11,9 +11,9 @@ from corridor.exchange.registry import ChannelView
 from corridor.jobs.registry import JobContext, task
 from corridor.pillars.surveillance.messages import CaseNotification, PeriodCounts
 from corridor.pillars.surveillance.queries import automatic_channels, diseases_with_data
-from corridor.pillars.surveillance.services import Shared, notify_cases, share_disease
+from corridor.pillars.surveillance.services import HeldFigure, Shared, held_figures, notify_cases, share_disease
 
-__all__ = ["SHARE", "share", "share_channel"]
+__all__ = ["SHARE", "held_back", "share", "share_channel"]
 
 SHARE = "surveillance.share-automatically"
 
@@ -61,6 +61,23 @@ def share_channel(
         for partner in channel.partners:
             found.append(_share_all(channel, partner, code, first_on, end_on, actor=actor, now=now))
     return found
+
+
+def held_back(channel: ChannelView, *, first_on: date, end_on: date, actor: Actor) -> list[HeldFigure]:
+    """Return the figures that the suppression ledger holds back on a channel, from every partner and of every disease.
+
+    Parameters
+    ----------
+    first_on, end_on : half-open range of days; the periods that begin in it and are over
+    """
+    return [
+        figure
+        for code in diseases_with_data(actor=actor)
+        for partner in channel.partners
+        for figure in held_figures(
+            channel=channel, to=partner, disease=code, first_on=first_on, end_on=end_on, actor=actor
+        )
+    ]
 
 
 def _share_all(
