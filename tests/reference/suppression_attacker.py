@@ -52,11 +52,11 @@ def attack(tellings: list[dict[Figure, Said]], *, k: int) -> list[Find]:
 Line = tuple[int, Figure, frozenset[tuple[str, int]], Said]
 
 
-def _as_of(tellings: list[dict[Figure, Said]], moment: int, *, k: int) -> list[Line]:
-    """Take the last word on each figure, and beside it every alert that agrees with it."""
+def _known(tellings: list[dict[Figure, Said]], *, k: int) -> list[tuple[int, Figure, Said]]:
+    """Return the last word on each figure, and beside it every alert that agrees with it."""
     last: dict[Figure, tuple[int, Said]] = {}
     alerts: list[tuple[int, Figure, Said]] = []
-    for when, telling in enumerate(tellings[: moment + 1]):
+    for when, telling in enumerate(tellings):
         for figure, said in telling.items():
             if isinstance(said, Between):
                 alerts.append((when, figure, said))
@@ -65,8 +65,14 @@ def _as_of(tellings: list[dict[Figure, Said]], moment: int, *, k: int) -> list[L
             else:
                 last[figure] = (when, said)
     words = [(when, figure, said) for figure, (when, said) in last.items()]
-    words += [alert for alert in alerts if alert[1] not in last or not _differ(last[alert[1]][1], alert[2], k=k)]
-    return [(when, figure, frozenset((piece, 0) for piece in figure), said) for when, figure, said in words]
+    return words + [each for each in alerts if each[1] not in last or not _differ(last[each[1]][1], each[2], k=k)]
+
+
+def _as_of(tellings: list[dict[Figure, Said]], moment: int, *, k: int) -> list[Line]:
+    return [
+        (when, figure, frozenset((piece, 0) for piece in figure), said)
+        for when, figure, said in _known(tellings[: moment + 1], k=k)
+    ]
 
 
 def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int, blame_parts: bool) -> list[Line]:
@@ -76,14 +82,12 @@ def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int, blame_part
     """
     every = {figure for telling in tellings for figure in telling}
     generation = {piece: 0 for figure in every for piece in figure}
-    opening: dict[Figure, Said] = {}
-    for telling in tellings[: start + 1]:
-        opening.update(telling)
+    opening = [(figure, said) for _, figure, said in _known(tellings[: start + 1], k=k)]
     lines: list[Line] = []
     before: dict[Figure, Said] = {}
     changed_since: dict[Figure, set[Figure]] = {figure: set() for figure in every}
-    for when, telling in [(start, opening), *((n, t) for n, t in enumerate(tellings) if n > start)]:
-        anew = {f for f, said in telling.items() if f in before and _differ(before[f], said, k=k)}
+    for when, telling in [(start, opening), *((n, [*t.items()]) for n, t in enumerate(tellings) if n > start)]:
+        anew = {f for f, said in telling if f in before and _differ(before[f], said, k=k)}
         for changed in changed_since.values():
             changed |= anew
         for figure in anew:
@@ -92,11 +96,11 @@ def _since(tellings: list[dict[Figure, Said]], start: int, *, k: int, blame_part
                 for piece in figure:
                     if not any(piece in other for other in finer):
                         generation[piece] += 1
-        for figure, said in telling.items():
+        for figure, said in telling:
             # An alert that agrees with the number known before does not take its place.
             if figure in anew or figure not in before or not isinstance(said, Between):
                 before[figure] = said
-            changed_since[figure] = set()
+                changed_since[figure] = set()
             lines.append((when, figure, frozenset((piece, generation[piece]) for piece in figure), said))
     return lines
 

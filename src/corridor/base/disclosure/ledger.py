@@ -89,8 +89,8 @@ class Ledger:
 
     def knows(self, cell: Cell) -> bool:
         """Say whether this very cell is the last that was told of its figure."""
-        told = self._history.get(cell.figure)
-        return told is not None and _same(told[-1].cell, cell)
+        told = self._last(cell)
+        return told is not None and _same(told.cell, cell)
 
     def add(self, cells: Iterable[Cell]) -> None:
         """Record a release, whether or not it was checked; a cell repeated while nothing changed tells nothing."""
@@ -189,24 +189,26 @@ class Ledger:
         last = {cell.figure: self._told(cell) for cell in cells}
         changed = [cell for cell in last.values() if not self.knows(cell)]
         fresh = FigureIndex(cell.figure for cell in changed)
-        again = [cell for cell in last.values() if cell.figure not in fresh and self._is_overtaken(cell.figure, fresh)]
+        again = [cell for cell in last.values() if cell.figure not in fresh and self._is_overtaken(cell, fresh)]
         return [*changed, *again]
 
     def _told(self, cell: Cell) -> Cell:
         """Return the cell that is known already where this one withholds by a wider rule what was withheld before.
 
-        That happens when two agreements withhold one figure by different rules: the wider one tells nothing. A small
-        figure of which only a bound was told is no such case: from now on it is to be protected. Nor is a bound that a
-        complement makes idle: it outlives the complement.
+        That happens when two agreements withhold one figure by different rules: the wider one tells nothing. But a
+        bound that is idle beside what is known may outlive it, and is kept.
         """
-        known = self._history.get(cell.figure)
-        if known is None or cell.value is not None or known[-1].cell.value is not None:
+        known = self._last(cell)
+        if known is None or is_bound(cell) or cell.value is not None or known.cell.value is not None:
             return cell
-        if not self._is_small(known[-1].cell) and (self._is_small(cell) or is_bound(cell)):
-            return cell
-        said = self._range(known[-1].cell)
+        said = self._range(known.cell)
         offered = self._range(cell)
-        return known[-1].cell if offered[0] <= said[0] and said[1] <= offered[1] else cell
+        return known.cell if offered[0] <= said[0] and said[1] <= offered[1] else cell
+
+    def _last(self, cell: Cell) -> Statement | None:
+        """Return what was last said of the figure of a cell; a bound is no word on it, but another bound's match."""
+        said = self._history.get(cell.figure, ())
+        return next((each for each in reversed(said) if is_bound(cell) or not is_bound(each.cell)), None)
 
     def _says_more(self, cell: Cell) -> bool:
         """Say whether a cell that stands alone narrows what was withheld of its own figure, instead of revising it."""
@@ -222,10 +224,11 @@ class Ledger:
     def _range(self, cell: Cell) -> tuple[float, float]:
         return said_range(cell, default_limit=self._default_limit)
 
-    def _is_overtaken(self, figure: Figure, fresh: FigureIndex) -> bool:
-        said = self._history[figure][-1].moment
-        return any(True for _ in fresh.sharing(figure)) or any(
-            self._history[other][-1].moment > said for other in self._index.sharing(figure)
+    def _is_overtaken(self, cell: Cell, fresh: FigureIndex) -> bool:
+        known = self._last(cell)
+        return known is not None and (
+            any(True for _ in fresh.sharing(cell.figure))
+            or any(self._history[other][-1].moment > known.moment for other in self._index.sharing(cell.figure))
         )
 
     def _judge(self, component: list[Figure], news: dict[Figure, Cell], *, by_any_reader: bool) -> list[Breach]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import click
 
@@ -57,9 +58,10 @@ def crossings(
         other = f"from {view.from_node}" if view.direction == "in" else f"to {view.to_node}"
         late = "  unreceipted for 24 h" if view.is_unreceipted(now) else ""
         reason = f" ({view.reason})" if view.reason else ""
+        by_hand = f"  released by hand: {view.by_hand.asked_by}, {view.by_hand.allowed_by}" if view.by_hand else ""
         click.echo(
             f"{view.recorded_at:%Y-%m-%d %H:%M} {view.envelope_id} {other:24} "
-            f"{view.schema:36} {view.status}{reason}{late}"
+            f"{view.schema:36} {view.status}{reason}{by_hand}{late}"
         )
     if not views:
         click.echo("Nothing crossed that fits.")
@@ -79,6 +81,7 @@ def _row(view: queries.CrossingView) -> dict[str, object]:
         "persons": view.persons,
         "status": view.status,
         "reason": view.reason,
+        "released_by_hand": asdict(view.by_hand) if view.by_hand else None,
         "token_sha256": view.token_hash,
         "receipt": view.has_receipt,
         "log": view.origin,

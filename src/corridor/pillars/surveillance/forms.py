@@ -35,6 +35,8 @@ __all__ = [
     "CountsForm",
     "MoveForm",
     "NoteForm",
+    "ReasonForm",
+    "ReleaseForm",
     "ShareForm",
     "SignalFilterForm",
     "UploadForm",
@@ -160,6 +162,44 @@ class ChannelForm(forms.Form):
     agreement = forms.RegexField(r"^[0-9a-f]{64}$")
     channel = forms.CharField(max_length=120)
     is_on = forms.BooleanField(required=False)
+
+
+class ReleaseForm(forms.Form):
+    """Figures of one disease that are to go to one partner by hand."""
+
+    to = forms.CharField(max_length=120)
+    disease = forms.CharField(max_length=120)
+    figures = forms.TypedMultipleChoiceField(coerce=str)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        named = data.getlist("figures")
+        _choose(self, "figures", [(text, text) for text in named])
+
+    def clean_figures(self) -> list[tuple[str, date]]:
+        """Return place and first day of each figure."""
+        try:
+            return [
+                (place, date.fromisoformat(day))
+                for place, _colon, day in (text.rpartition(":") for text in self.cleaned_data["figures"])
+            ]
+        except ValueError:
+            raise ValidationError(_("This is no figure of the list."), code="no-figure") from None
+
+
+class ReasonForm(forms.Form):
+    """Why figures go by hand, and which consequences were shown before."""
+
+    shown = forms.RegexField(r"^[0-9a-f]{64}$", widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=1000,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=_(
+            "Why the partner must have these figures, without names or numbers of patients. It is recorded in the log,"
+            " and whoever gets the evidence reads it."
+        ),
+    )
 
 
 class CountsForm(forms.Form):

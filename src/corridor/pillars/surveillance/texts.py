@@ -209,6 +209,7 @@ ACTIONS: Mapping[str, Promise] = {
     "surveillance.store_partner_withdrawals": _("Store a partner’s withdrawals of alerts"),
     "surveillance.take_back_counts": _("Know again which counts a partner was told"),
     "surveillance.take_back_events": _("Know again of which events a partner was told"),
+    "surveillance.release_by_hand": _("Release figures by hand"),
     "surveillance.see_alert": _("See a partner’s alert"),
     "surveillance.look": _("Look at the board"),
     "surveillance.mark_read": _("Mark news as read"),
@@ -243,6 +244,10 @@ FAULTS: Mapping[str, Promise] = {
         "The figure is withheld under this agreement, and an alert would let the partner work it out. Wait until the "
         "figure may cross, or sign a smaller limit for this disease."
     ),
+    "cannot-be-released-by-hand": _(
+        "These figures cannot go by hand: one of them is itself withheld from a partner, or nobody can say what could"
+        " be worked out. Choose fewer figures, or send the revisions that belong to them first."
+    ),
     "broken-table": _("The rows of the table do not fit its heading."),
     "column-missing": _("A column that is needed is missing. Choose it below."),
     "empty-file": _("The file is empty. A table with a row of headings was expected; export it again."),
@@ -254,6 +259,9 @@ FAULTS: Mapping[str, Promise] = {
     "no-such-signal": _("There is no such signal."),
     "no-such-upload": _("This file is no longer kept. Upload it again."),
     "not-a-table": _("The file is no table. CSV or Parquet was expected."),
+    "not-held": _(
+        "The ledger does not hold one of these figures back any more, or it has changed. Choose again from the list."
+    ),
     "note-missing": _("Say why in a sentence."),
     "nothing-to-withdraw": _("No such alert stands under this agreement; it may be withdrawn already."),
     "nothing-waits": _("Nothing waits for a decision here; someone may have decided meanwhile."),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from corridor.pillars.surveillance.views import board, counts, ingest, limits, partners, signals
+from corridor.pillars.surveillance.views import board, counts, held, ingest, limits, partners, signals
 
 app_name = "surveillance"
 urlpatterns = [
@@ -29,6 +29,8 @@ urlpatterns = [
     path("partners/", partners.partners, name="partners"),
     path("partners/waiting/<str:envelope>/", partners.waiting, name="waiting"),
     path("partners/waiting/<str:envelope>/decide/", partners.decide, name="decide"),
+    path("partners/held/<str:agreement>/<str:channel>/", held.held, name="held"),
+    path("partners/held/<str:agreement>/<str:channel>/ask/", held.ask, name="held-ask"),
     path("partners/alerts/<int:alert_id>/seen/", partners.seen, name="alert-seen"),
     path("partners/send/", partners.send_now, name="send-now"),
     path("partners/automatic/", partners.automatic, name="automatic"),

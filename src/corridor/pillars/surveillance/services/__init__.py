@@ -1,5 +1,6 @@
 """Writes of surveillance: one outermost call is one transaction and one audit entry."""
 
+from corridor.exchange.services import ReturnsOwed
 from corridor.pillars.surveillance.services.detection import (
     NewSignal,
     NoSuchSignal,
@@ -64,6 +65,7 @@ __all__ = [
     "NotHeld",
     "NothingToWithdraw",
     "NothingWaits",
+    "ReturnsOwed",
     "Shared",
     "Weighed",
     "abandon_import",

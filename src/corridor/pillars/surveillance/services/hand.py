@@ -1,8 +1,10 @@
 """A release by hand: figures that the suppression ledger holds back, and two persons who answer for what they tell."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any, ClassVar
 
 from corridor.accounts.actors import Actor
@@ -92,6 +94,12 @@ class Weighed:
     figures: tuple[tuple[str, date, int | None], ...]
     deductions: tuple[Breach, ...]
 
+    @property
+    def digest(self) -> str:
+        """A hash of figures and consequences, by which a page knows that they are still those that it showed."""
+        told = [[*map(str, self.figures)], [_written(each) for each in self.deductions]]
+        return sha256(json.dumps(told).encode()).hexdigest()
+
 
 def held_figures(
     *, channel: ChannelView, to: str, disease: str, first_on: date, end_on: date, actor: Actor
@@ -102,9 +110,12 @@ def held_figures(
     ------
     NotPermitted
         If `actor` may not share, or not release by hand.
+    ReturnsOwed
+        While partners have not returned what was lost with a restore.
     """
     require(actor, SHARE)
     require(actor, RELEASE)
+    exchange.require_whole()
     due = due_figures(channel=channel, to=to, disease=disease, first_on=first_on, end_on=end_on, actor=actor)
     _, waiting = exchange.releasable(due.news)
     return [
@@ -145,6 +156,7 @@ def weigh(*, channel: ChannelView, to: str, disease: str, figures: Sequence[Key]
 
 
 def _weighed(cells: list[Cell]) -> Weighed:
+    exchange.require_whole()
     found = exchange.deductions(cells)
     if not found:
         raise NotHeld(

@@ -148,6 +148,13 @@ def send_now(request: PersonRequest) -> HttpResponse:
             waiting,
         )
         messages.info(request, text % {"count": waiting})
+    elif waiting:
+        text = ngettext(
+            "The disclosure ledger holds %(count)d figure back; “Held back” shows which.",
+            "The disclosure ledger holds %(count)d figures back; “Held back” shows which.",
+            waiting,
+        )
+        messages.info(request, text % {"count": waiting})
     elif not sent and not refused:
         messages.info(request, _("The partners have everything already; nothing was sent."))
     return redirect("surveillance:partners")
