@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from django.conf import settings
+from django.test import Client
 
 from corridor.accounts.actors import System
 from corridor.accounts.approvals import answers_for, approve
@@ -17,6 +20,7 @@ from corridor.accounts.commands import COMMANDS as PEOPLE
 from corridor.accounts.models import ApprovalRequest, AuditEntry, Person
 from corridor.accounts.services import add_person
 from corridor.accounts.tokens import issue_token
+from corridor.base.clock import utcnow
 from corridor.base.disclosure import Breach, Cell, conceded
 from corridor.base.errors import Refused, UserFault
 from corridor.exchange.models import Crossing, LogLeaf, ReleasedCell
@@ -314,3 +318,74 @@ def test_commands_list_ask_and_release(held: tuple[Corridor, str], monkeypatch: 
         assert wrong.exception.exit_code == 2
     corridor.settle()
     assert totals(corridor)[WEEK] == 12
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+def browser_of(name: str, *, language: str = "en") -> Client:
+    """Return a client of someone who gave the password just now."""
+    client = Client(headers={"accept-language": language})
+    Person.objects.filter(username=name).update(must_change_password=False, language=language)
+    client.force_login(who(name), backend="corridor.accounts.login.PasswordBackend")
+    session = client.session
+    session["reauthenticated_at"] = utcnow().timestamp()
+    session.save()
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    return client
+
+
+@SQLITE
+def test_the_page_says_what_a_release_would_tell_before_anyone_can_ask_for_it(
+    held: tuple[Corridor, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corridor, agreement = held
+    node = corridor[PK]
+    for module in ("held", "partners"):
+        monkeypatch.setattr(f"corridor.pillars.surveillance.views.{module}.utcnow", lambda: node.now)
+    with node:
+        client = browser_of("amina")
+        address = f"/surveillance/partners/held/{agreement}/country/"
+        listed = client.get(address).content.decode()
+        assert f'value="PK:{WEEK}"' in listed
+        assert "Ask for the release by hand" not in listed
+        weighed = client.get(address, {"to": CN, "disease": "measles", "figures": f"PK:{WEEK}"}).content.decode()
+        assert "it is 3" in weighed
+        shown = re.search(r'name="shown" value="([0-9a-f]{64})"', weighed)
+        assert shown is not None
+        asked = {"to": CN, "disease": "measles", "figures": f"PK:{WEEK}", "reason": REASON, "shown": "0" * 64}
+        client.post(f"{address}ask/", asked)
+        assert not ApprovalRequest.objects.filter(kind=services.BY_HAND).exists()
+        client.post(f"{address}ask/", asked | {"shown": shown[1]})
+        request = ApprovalRequest.objects.get(kind=services.BY_HAND)
+
+        second = browser_of("bilal")
+        assert "it is 3" in second.get("/accounts/approvals").content.decode()
+        assert "it is 3" not in browser_of("omar").get("/accounts/approvals").content.decode()
+        second.post(f"/accounts/approvals/{request.pk}", {"answer": "yes"})
+        crossing = Crossing.objects.get(hand_release__isnull=False)
+        page = browser_of("omar").get(f"/exchange/crossings/{crossing.pk}/").content.decode()
+        assert "Released by hand" in page
+        assert REASON in page
+        assert "it is 3" not in page
+        assert "Released by hand" in browser_of("omar").get("/exchange/crossings/").content.decode()
+
+
+@SQLITE
+def test_the_page_asks_for_the_password_and_refuses_what_is_no_figure(
+    held: tuple[Corridor, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corridor, agreement = held
+    node = corridor[PK]
+    monkeypatch.setattr("corridor.pillars.surveillance.views.held.utcnow", lambda: node.now)
+    address = f"/surveillance/partners/held/{agreement}/country/"
+    with node:
+        client = browser_of("amina")
+        assert client.get(address, {"to": CN, "disease": "measles", "figures": "PK"}).status_code == 200
+        wrong = client.get(address, {"to": CN, "disease": "measles", "figures": f"PK:{FIRST}"})
+        assert "Choose again from the list" in wrong.content.decode()
+        assert client.get(f"/surveillance/partners/held/{agreement}/nowhere/").status_code == 404
+        session = client.session
+        session["reauthenticated_at"] = 0.0
+        session.save()
+        assert client.get(address).headers["Location"].startswith("/accounts/again")
