@@ -19,11 +19,22 @@ from corridor.pillars.surveillance import tasks
 from corridor.pillars.surveillance.models import Import, Signal
 from corridor.pillars.surveillance.tables import Mapping
 from tests.journeys import browser as chromium
+from tests.journeys.latin import english_on
+from tests.journeys.walk import kind_of, walk
 from tests.surveillance.cases import case, count
 from tests.surveillance.test_pages import partner_figure, raise_signal
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey]
 
+FREE_TEXT = ("Punjab office", "test", "counts.csv", "suspected measles", "cn.cdc")
+"""What people of the node and of its partner wrote themselves: a source, a file, a case definition, a name."""
+ON_PREVIEW = (
+    "cases.csv",
+    "Lahore laboratory",
+    "31 Jan 2024",
+    *(name for fields in tasks.FIELDS.values() for name in fields),
+)
+"""What a preview repeats of the file: its name, its source, its headings; and a date as files write it."""
 NOW = utcnow()
 MONDAY = NOW.date() - timedelta(days=NOW.weekday())
 PASSWORD = "corridor-journey-test"
@@ -124,6 +135,7 @@ def test_monday_of_an_epidemiologist(visit: Callable[..., Page], tmp_path: Path,
     page.get_by_role("button", name=words["preview"], exact=True).click()
     expect(page.locator("main")).to_contain_text(words["place"])
     expect(page.locator("main")).to_contain_text(words["date"])
+    assert language == "en" or english_on(page, signed=(*FREE_TEXT, *ON_PREVIEW)) == []
     assert chromium.overflow(page) == []
     page.get_by_role("button", name=words["take"], exact=True).click()
     expect(page.locator(".messages")).to_contain_text(words["done"])
@@ -143,6 +155,21 @@ def test_board_fits_every_width_with_enough_contrast(visit: Callable[..., Page],
         page.set_viewport_size({"width": width, "height": 800})
         assert chromium.overflow(page) == []
         assert chromium.contrast_faults(page) == []
+
+
+@pytest.mark.parametrize("language", ["ur", "zh-hans", "ru"])
+def test_no_page_of_surveillance_leaves_a_word_in_english(visit: Callable[..., Page], language: str) -> None:
+    page = visit(language)
+    base = page.url.split("/surveillance/")[0]
+    start = ("/surveillance/", "/surveillance/lacking/", "/surveillance/signals/", "/surveillance/ingest/")
+
+    left = {
+        kind_of(path): found
+        for path in walk(page, base, start=start)
+        if path.startswith("/surveillance/") and (found := english_on(page, signed=FREE_TEXT))
+    }
+
+    assert left == {}
 
 
 def test_board_is_read_without_javascript(visit: Callable[..., Page]) -> None:

@@ -13,6 +13,7 @@ NAMES = (
     (re.compile(r"/[0-9a-f]{64}(?=/|$)"), "/<hash>"),
     (re.compile(r"/[0-9]+(?=/|$)"), "/<number>"),
     (re.compile(r"/(?:pk|cn|ru)\.[a-z]+(?=/|$)"), "/<node>"),
+    (re.compile(r"/[0-9]{4}-[0-9]{2}-[0-9]{2}(?=/|$)"), "/<day>"),
     (re.compile(r"/charts/[^/]+/table"), "/charts/<digest>/table"),
 )
 UNLINKED = ("/accounts/password", "/accounts/again", "/accounts/sessions", "/web/components", "/nowhere")

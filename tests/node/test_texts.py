@@ -1,6 +1,7 @@
 """Every code that a page shows has a text of its app: actions of the trail, their details, kinds of work, refusals."""
 
 import ast
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from django.utils import translation
 
 import corridor
+from corridor import science
 from corridor.accounts import approvals, texts
 from corridor.base.encodings import NotATable
 from corridor.base.errors import Refused, UserFault
 from corridor.jobs import registry
+from corridor.pillars.surveillance.texts import SETTINGS
 
 SOURCE = Path(corridor.__file__).parent
 NEVER_ON_A_PAGE = ("corridor.base", "corridor.cli", "corridor.demo", "corridor.server", "corridor.science")
@@ -116,3 +119,12 @@ def test_values_of_a_detail_are_said_in_words() -> None:
         assert texts.value_text("roles", ["officer", "auditor"]) == "Ответственное лицо, Аудитор"
         assert texts.value_text("reason", "no-such-role-here") == "no-such-role-here"
         assert texts.value_text("envelopes", 3) == "3"
+
+
+def test_every_option_of_a_method_of_detection_has_a_text() -> None:
+    functions = (science.farrington_flexible, science.farrington, science.ears)
+    given = {"counts", "dates", "evaluate", "population", "exclude", "method"}
+    options = {name for function in functions for name in inspect.signature(function).parameters} - given
+
+    assert len(options) > 15
+    assert sorted(options - SETTINGS.keys()) == []

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from corridor.base.errors import UserFault
 
-ACTION, DETAIL, WORK, APPROVAL, FAULT = "action", "detail", "work", "kind", "reason"
+ACTION, DETAIL, WORK, APPROVAL, FAULT, SYSTEM = "action", "detail", "work", "kind", "reason", "system"
 """Families of codes. The values of a detail of the audit trail are a family of the detail's own name."""
 
 _families: dict[str, dict[str, str | Promise]] = {}
@@ -78,6 +78,18 @@ DETAILS: Mapping[str, Promise] = {
     "token": _("token"),
     "tokens_ended": _("tokens ended"),
 }
+
+SYSTEMS: Mapping[str, Promise] = {
+    "delivery": _("The node: delivery"),
+    "hourly": _("The node: hourly care"),
+    "init": _("The node: its founding"),
+    "jobs": _("The node: background work"),
+    "log verify": _("The node: verifying the log"),
+    "login": _("The node: signing in"),
+    "node backup": _("The node: backup"),
+    "surveillance": _("The node: surveillance"),
+}
+"""Which part of the node acted, where no person and no partner did (`System`)."""
 
 
 def announce(family: str, texts: Mapping[str, str | Promise]) -> None:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from corridor.exchange.queries import CrossingFilters
 from corridor.exchange.queries.texts import DIRECTIONS, STATUSES
 
-LANGUAGE_CHOICES = (("en", "English"), ("zh-hans", "中文"), ("ru", "Русский"), ("ur", "اردو"))
 MAX_CARD_BYTES = 65_536
 
 
@@ -123,8 +123,8 @@ class CloseDisputeForm(forms.Form):
 class LanguagePairForm(forms.Form):
     """The two languages of a difference."""
 
-    first = forms.ChoiceField(label=_("First language"), choices=LANGUAGE_CHOICES)
-    second = forms.ChoiceField(label=_("Second language"), choices=LANGUAGE_CHOICES)
+    first = forms.ChoiceField(label=_("First language"), choices=settings.LANGUAGES)
+    second = forms.ChoiceField(label=_("Second language"), choices=settings.LANGUAGES)
 
 
 def _midnight(day: Any) -> datetime | None:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.utils.translation import gettext_noop
-
 from corridor.server import env
+from corridor.web.formats import LANGUAGE_NAMES
 
 _values = env.read(os.environ)
 
@@ -130,12 +129,8 @@ SECURE_HSTS_SECONDS = 0 if _on_loopback else 365 * 24 * 60 * 60
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _values["behind_proxy"] else None
 
 LANGUAGE_CODE = _values["language"]
-LANGUAGES = [
-    ("en", gettext_noop("English")),
-    ("zh-hans", gettext_noop("Simplified Chinese")),
-    ("ru", gettext_noop("Russian")),
-    ("ur", gettext_noop("Urdu")),
-]
+# Each language by its own name, so that who reads only that one finds it.
+LANGUAGES = list(LANGUAGE_NAMES.items())
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = _values["time_zone"]

@@ -7,6 +7,8 @@ import json
 from datetime import datetime
 from functools import lru_cache
 
+from django.utils.translation import get_language
+
 from corridor.base.errors import InputFault
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import AgreementStatement, Crossing
@@ -102,7 +104,7 @@ def channel_view(document: Agreement, channel: Channel, *, own: str) -> ChannelV
     """Return a channel as pillars see it, with the partners to which this node may send on it."""
     return ChannelView(
         agreement=document.hash,
-        title=document.title_in("en"),
+        title=document.title_in(get_language() or "en"),
         channel=channel_members(channel),
         partners=tuple(sorted(channel.receivers - {own})) if own in channel.senders else (),
     )

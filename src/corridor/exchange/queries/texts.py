@@ -141,6 +141,30 @@ PERIODS: Mapping[str, Promise] = {
 
 ACCEPTANCE: Mapping[str, Promise] = {"automatic": _("automatically"), "preview": _("after a person’s preview")}
 
+# Members of an envelope and of a receipt, as they were signed.
+SIGNED: Mapping[str, Promise] = {
+    "agreement": _("Agreement"),
+    "at": _("Signed at"),
+    "body": _("Contents"),
+    "channel": _("Channel"),
+    "class": _("Data class"),
+    "created_at": _("Made at"),
+    "envelope": _("Envelope"),
+    "epoch": _("Epoch of the log"),
+    "from": _("Sent by"),
+    "id": _("Id"),
+    "index": _("Place in the log"),
+    "leaf_hash": _("Hash of the entry in the log"),
+    "origin": _("Log"),
+    "outcome": _("Outcome"),
+    "persons": _("Persons"),
+    "purpose": _("Purpose"),
+    "reason": _("Reason"),
+    "schema": _("Message type"),
+    "sealed": _("Sealed contents"),
+    "to": _("Received by"),
+}
+
 VERIFIED: Mapping[Verified, Promise] = {
     Verified.TEXT: _("Read in the text"),
     Verified.SECONDARY: _("From a secondary source"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,7 +22,7 @@ from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.base.reference import diseases
-from corridor.exchange.forms import LANGUAGE_CHOICES, ConfirmForm, LanguagePairForm
+from corridor.exchange.forms import ConfirmForm, LanguagePairForm
 from corridor.exchange.queries import agreements as queries
 from corridor.exchange.queries import texts
 from corridor.exchange.queries.agreements import AgreementView
@@ -229,7 +230,7 @@ def _context(request: PersonRequest, hash_: str) -> dict[str, Any]:
             {"view": each, "text": texts.STATEMENTS[Kind(each.kind)]}
             for each in queries.statements(request.user, view.hash)
         ],
-        "texts": [(dict(LANGUAGE_CHOICES).get(key, key), value) for key, value in view.document.texts.items()],
+        "texts": [(dict(settings.LANGUAGES).get(key, key), value) for key, value in view.document.texts.items()],
         "now": utcnow(),
     }
 
@@ -277,7 +278,7 @@ def _column(language: str, changed: list[ClauseChange]) -> dict[str, Any]:
     with override(language):
         return {
             "language": language,
-            "name": dict(LANGUAGE_CHOICES).get(language, language),
+            "name": dict(settings.LANGUAGES).get(language, language),
             "heading": str(_("Clause")),
             "old_word": str(_("until now")),
             "new_word": str(_("from now on")),

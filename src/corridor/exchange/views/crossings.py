@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page
@@ -230,20 +230,27 @@ def _agreement(request: PersonRequest, hash_: str) -> dict[str, str] | None:
     return {"hash": view.hash, "title": view.document.title_in(get_language() or "en")}
 
 
-def _header(token: bytes) -> list[tuple[str, str]]:
+def _header(token: bytes) -> list[tuple[str, str, str]]:
     """Return the members of a signed header, and of a body the size alone: what is inside is the pillar's to show."""
-    payload = _payload(token)
     return [
-        (name, f"{len(str(value).encode())} bytes" if name in ("body", "sealed") else str(value))
-        for name, value in payload
+        (label, name, _bytes(value) if name in ("body", "sealed") else value) for label, name, value in _payload(token)
     ]
 
 
-def _payload(token: bytes) -> list[tuple[str, str]]:
+def _bytes(value: str) -> str:
+    size = len(value.encode())
+    return ngettext("%(size)d byte", "%(size)d bytes", size) % {"size": size}
+
+
+def _payload(token: bytes) -> list[tuple[str, str, str]]:
+    """Return each signed member: what people call it, its name as signed, its value."""
     if not token:
         return []
     value = json.loads(unb64(token.split(b".")[1].decode()))
-    return [(str(name), member if isinstance(member, str) else json.dumps(member)) for name, member in value.items()]
+    return [
+        (str(texts.SIGNED.get(name, name)), str(name), member if isinstance(member, str) else json.dumps(member))
+        for name, member in value.items()
+    ]
 
 
 def _download(data: bytes, name: str) -> HttpResponse:

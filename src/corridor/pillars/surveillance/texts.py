@@ -30,6 +30,7 @@ __all__ = [
     "PERIODS",
     "REASONS",
     "SCHEMAS",
+    "SETTINGS",
     "SEVERITIES",
     "STATUSES",
     "TONES",
@@ -113,6 +114,29 @@ METHOD_NAMES: Mapping[str, str | Promise] = {
     "ears-c3": "EARS C3",
     "fixed-value": _("fixed value"),
 }
+SETTINGS: Mapping[str, Promise] = {
+    "method": _("Method"),
+    "alpha": _("Probability of a false alarm"),
+    "baseline": _("Periods that are compared with"),
+    "fixed_value": _("Cases that are a signal by themselves"),
+    "frequency": _("Periods a year"),
+    "half_window": _("Periods on either side of the season"),
+    "min_cases": _("Cases lately, below which there is no alarm"),
+    "min_cases_weeks": _("Periods in which these are counted"),
+    "min_sigma": _("Least standard deviation"),
+    "offset": _("Counted against"),
+    "paper": _("Follows the papers to the letter"),
+    "past_weeks_excluded": _("Latest periods left out"),
+    "periods": _("Levels of the season"),
+    "power": _("Scale of the limit"),
+    "reweight": _("Holds past outbreaks down"),
+    "threshold": _("Kind of limit"),
+    "trend": _("Tries a trend"),
+    "trend_p": _("p value below which a trend is kept"),
+    "weights_threshold": _("Residual from which a past outbreak is held down"),
+    "years_back": _("Years of history"),
+}
+"""Settings of a run of detection: what the functions of `corridor.science` take."""
 METHODS: Mapping[str, Promise] = {
     "farrington-flexible": _(
         "A regression over the same weeks of earlier years, with trend and season, says how many cases to expect. "

@@ -29,6 +29,7 @@ from corridor.pillars.surveillance.texts import (
     IMPORT_STATUSES,
     KINDS,
     REASONS,
+    class_text,
     disease_name,
     named,
     place_text,
@@ -262,7 +263,7 @@ def _sample(read: tasks.ReadFile) -> Table:
         if name in kept.columns
     ]
     kinds: dict[str, Kind] = {"start_on": "day", "onset_on": "day", "report_on": "day", "observed": "number"}
-    writers = {"disease": disease_name, "place": place_text}
+    writers = {"disease": disease_name, "place": place_text, "classification": class_text}
     labels = {"start_on": _("Period from"), **{name: named(FIELDS, name) for name in names if name in FIELDS}}
     return Table(
         caption=_("The first rows as they are understood"),

@@ -16,6 +16,7 @@ from corridor.pillars.surveillance.queries import pages
 from corridor.pillars.surveillance.texts import (
     BASES,
     METHODS,
+    SETTINGS,
     disease_name,
     method_name,
     named,
@@ -68,12 +69,11 @@ def methods_told(results: pl.DataFrame, method: str) -> list[dict[str, str]]:
     return found or [{"name": method_name(method), "text": named(METHODS, method.partition(",")[0]), "fallback": ""}]
 
 
-def settings_told(settings: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the settings of a run as they were given, the names as the documentation has them."""
-    options = settings.get("options", {})
-    found = [("method", str(settings.get("method", ""))), *((str(name), str(value)) for name, value in options.items())]
-    found += [(name, str(settings[name])) for name in ("offset", "fixed_value") if settings.get(name)]
-    return found
+def settings_told(settings: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the settings of a run as they were given: in words, by the name that the documentation has, the value."""
+    given = {"method": settings.get("method", ""), **settings.get("options", {})}
+    given |= {name: settings[name] for name in ("offset", "fixed_value") if settings.get(name)}
+    return [(named(SETTINGS, str(name)), str(name), str(value)) for name, value in given.items()]
 
 
 def _results_table(results: pl.DataFrame, period: str) -> Table:
