@@ -62,7 +62,7 @@ def forgo_returns(request: PersonRequest, node_id: str) -> HttpResponse:
         reason = form.cleaned_data["reason"]
         tell(request, returns.ask_to_forgo(view.node_id, reason=reason, actor=request.user, now=utcnow()))
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("exchange:partner", view.node_id)
 
 

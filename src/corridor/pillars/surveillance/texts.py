@@ -243,6 +243,7 @@ DETAILS: Mapping[str, Promise] = {
     "alerts": _("alerts"),
     "corrected": _("rows corrected"),
     "event": _("event"),
+    "events": _("events"),
     "figures": _("figures"),
     "import_id": _("import"),
     "is_on": _("switched on"),
