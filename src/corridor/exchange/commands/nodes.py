@@ -14,7 +14,14 @@ from corridor.base.errors import InputFault
 from corridor.exchange import keystore
 from corridor.exchange.commands.peers import said, say
 from corridor.exchange.rules import certificates
+from corridor.exchange.rules.keys import SigningKey
 from corridor.exchange.services import backups, partners, restore, rotation
+
+
+class UnreadableRecoveryKey(InputFault):
+    """The file of the recovery key cannot be read."""
+
+    code = "unreadable-recovery-key"
 
 
 class UnwritableCertificate(InputFault):
@@ -42,19 +49,42 @@ def card(only_fingerprint: bool) -> None:
     click.echo(f"Fingerprint (tell it by telephone, letter or in person): {partners.own_fingerprint()}", err=True)
 
 
+def _recovery_key(_context: click.Context, _option: click.Parameter, text: str) -> SigningKey | None:
+    """Return the recovery key that an option or a file of it holds; None if neither is given."""
+    if not text:
+        return None
+    if not text.startswith("@"):
+        return rotation.read_recovery_key(text)
+    try:
+        return rotation.read_recovery_key(Path(text[1:]).read_text("ascii"))
+    except (OSError, UnicodeDecodeError):
+        raise UnreadableRecoveryKey(
+            f"{text[1:]} cannot be read as a recovery key; give the file into which the line that `corridor node init` "
+            "printed was copied"
+        ) from None
+
+
+RECOVERY_HELP = "As printed when the node was founded; @FILE reads it from a file."
+recovery_key_asked = click.option(
+    "--recovery-key", "recovery", prompt="Recovery key", hide_input=True, callback=_recovery_key, help=RECOVERY_HELP
+)
+
+
 @node.command("rotate-key")
 @click.argument("names", nargs=-1, type=click.Choice(keystore.NAMES))
-@click.option("--recovery-key", prompt="Recovery key", hide_input=True, help="As printed when the node was founded.")
+@recovery_key_asked
 @click.option("--url", help="A new address of the node, if it changes too.")
-def rotate_key(names: tuple[str, ...], recovery_key: str, url: str | None) -> None:
+def rotate_key(names: tuple[str, ...], recovery: SigningKey, url: str | None) -> None:
     """Replace the keys called NAMES (all four, if none is named) and tell every partner.
+
+    If the keys before are revoked, give partners the new card as a file: corridor node card > card.json
 
     Example: corridor node rotate-key transport
     """
     now = utcnow()
     made = rotation.rotate(
         names=names or keystore.NAMES,
-        recovery=rotation.read_recovery_key(recovery_key),
+        recovery=recovery,
         home=keystore.home(),
         actor=acting_person(now),
         now=now,
@@ -65,13 +95,40 @@ def rotate_key(names: tuple[str, ...], recovery_key: str, url: str | None) -> No
 
 @node.command("revoke-keys")
 @click.option("--reason", required=True, callback=said, help="Shown to partners.")
-@click.option("--recovery-key", default="", help="Without it the agreement key signs, which cannot reinstate later.")
-def revoke_keys(reason: str, recovery_key: str) -> None:
-    """State that the keys on this node's card no longer count; partners then refuse what they sign."""
+@click.option(
+    "--recovery-key",
+    "recovery",
+    default="",
+    callback=_recovery_key,
+    help=f"{RECOVERY_HELP} Without it the agreement key signs, which cannot reinstate later.",
+)
+@click.option("--card", "serial", type=click.IntRange(1), help="The number of an earlier card, after a rotation.")
+def revoke_keys(reason: str, recovery: SigningKey | None, serial: int | None) -> None:
+    """State that the keys on this node's card no longer count; partners then refuse what they sign.
+
+    Every partner is told, and the signed statement is printed, to be given as a file where that does not arrive.
+
+    Example: corridor node revoke-keys --reason "laptop lost" --recovery-key @recovery.key > revocation.json
+    """
     now = utcnow()
-    key = rotation.read_recovery_key(recovery_key) if recovery_key else None
-    rotation.revoke(reason=reason, recovery=key, actor=acting_person(now), now=now)
-    click.echo("The keys are revoked here, and every partner is told.")
+    statement = rotation.revoke(reason=reason, recovery=recovery, actor=acting_person(now), now=now, serial=serial)
+    click.echo(statement)
+    click.echo("The keys are revoked here, and every partner is told.", err=True)
+
+
+@node.command("reinstate-keys")
+@recovery_key_asked
+def reinstate_keys(recovery: SigningKey) -> None:
+    """Take the revocation of this node's card back: its keys count again.
+
+    The signed statement is printed. A partner that knows of the revocation hears nothing from these keys, so give it
+    the file: corridor peer take FILE
+
+    Example: corridor node reinstate-keys --recovery-key @recovery.key > reinstatement.json
+    """
+    now = utcnow()
+    click.echo(rotation.reinstate(recovery=recovery, actor=acting_person(now), now=now))
+    click.echo("The keys count again here. Give the printed statement to every partner, as a file.", err=True)
 
 
 @node.command("certificate")

@@ -1,4 +1,4 @@
-"""Commands about partners: pin a card, see how each is doing, pause, resume, use a new address, close a dispute."""
+"""Commands about partners: pin them, take what they say of their keys, see how each is doing, pause, resume."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def peer() -> None:
 @peer.command("add")
 @click.argument("card", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--fingerprint", required=True, help="As the partner told it by telephone, letter or in person.")
-def add(card: Path, fingerprint: str) -> None:
-    """Pin the partner whose card file is CARD.
+@click.option("--anew", metavar="NODE_ID", help="The pinned partner that lost all its keys, recovery key included.")
+def add(card: Path, fingerprint: str, anew: str | None) -> None:
+    """Pin the partner whose card file is CARD; with --anew in the place of the card that is pinned.
 
     Example: corridor peer add card.json --fingerprint AB12-CD34-EF56-…
     """
@@ -47,12 +48,36 @@ def add(card: Path, fingerprint: str) -> None:
     person = acting_person(now)
     document = _read(card)
     try:
-        outcome = partners.ask_to_pin(document, fingerprint=fingerprint, actor=person, now=now)
+        outcome = partners.ask_to_pin(document, fingerprint=fingerprint, actor=person, now=now, anew=anew)
     except Malformed as fault:
         raise UnreadableCard(
             f"{card} is no card file: {fault}. Ask the partner for the output of `corridor node card`, as a file"
         ) from None
     say(outcome, "pinned")
+
+
+@peer.command("take")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+def take(file: Path) -> None:
+    """Take FILE, by which a pinned partner tells of its keys: a new card, a revocation, or a reinstatement.
+
+    A partner's node sends these by itself. The file is for when the key that it would sign them with is revoked or
+    gone.
+    What brings a revoked partner back takes two persons.
+
+    Example: corridor peer take card.json
+    """
+    now = utcnow()
+    person = acting_person(now)
+    document = _read(file)
+    try:
+        outcome = partners.ask_to_take(document, actor=person, now=now)
+    except Malformed as fault:
+        raise UnreadableCard(
+            f"{file} tells nothing of a partner's keys: {fault}. Ask the partner for the output of "
+            "`corridor node card`, `revoke-keys` or `reinstate-keys`, as a file"
+        ) from None
+    say(outcome, "taken; `corridor peer list` shows how the partner stands")
 
 
 @peer.command("list")
@@ -114,10 +139,9 @@ def pause(node_id: str, reason: str) -> None:
 @peer.command("resume")
 @click.argument("node_id")
 def resume(node_id: str) -> None:
-    """Lift the pause of NODE_ID."""
+    """Lift the pause of NODE_ID; two persons agree to it."""
     now = utcnow()
-    partners.resume(node_id, actor=acting_person(now), now=now)
-    click.echo(f"{node_id} is no longer paused.")
+    say(partners.ask_to_resume(node_id, actor=acting_person(now), now=now), f"{node_id} is no longer paused")
 
 
 @peer.command("use-url")

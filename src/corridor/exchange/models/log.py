@@ -1,6 +1,12 @@
 """The tamper-evident log: trees, leaves, what peers have signed, what does not agree."""
 
+from __future__ import annotations
+
+from typing import TypeVar
+
 from django.db import models
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 class LogTree(models.Model):
@@ -74,6 +80,17 @@ class LogTile(models.Model):
         return f"{self.tree_id}/{self.level}/{self.index}"
 
 
+class PresentChain(models.Manager[Row]):
+    """What a peer signed under the chain of cards that is pinned now.
+
+    A peer that lost all its keys is pinned anew and begins new logs, which need not extend those before.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        """Return the rows of the present chain."""
+        return super().get_queryset().filter(is_former=False)
+
+
 class PeerCheckpoint(models.Model):
     """A checkpoint that a peer signed, byte for byte as it came."""
 
@@ -89,10 +106,21 @@ class PeerCheckpoint(models.Model):
     is_proved = models.BooleanField(default=False)
     # When the peer was asked for the proof that joins it to the others, since none came with it.
     demanded_at = models.DateTimeField(null=True, blank=True)
+    # Signed under a chain that was pinned before the present one: kept for evidence, compared with nothing new.
+    is_former = models.BooleanField(default=False, db_default=False)
+
+    objects = PresentChain["PeerCheckpoint"]()
+    every = models.Manager["PeerCheckpoint"]()
 
     class Meta:
         ordering = ["origin", "size"]
-        constraints = [models.UniqueConstraint(fields=["origin", "size", "root"], name="exchange_peer_checkpoint_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["origin", "size", "root"],
+                condition=models.Q(is_former=False),
+                name="exchange_peer_checkpoint_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.origin} {self.size}"
@@ -107,9 +135,19 @@ class PeerLeaf(models.Model):
     # The audit path, nearest sibling first, 32 bytes each.
     path = models.BinaryField()
     checkpoint = models.ForeignKey(PeerCheckpoint, on_delete=models.PROTECT, related_name="leaves")
+    is_former = models.BooleanField(default=False, db_default=False)
+
+    objects = PresentChain["PeerLeaf"]()
+    every = models.Manager["PeerLeaf"]()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["origin", "index", "leaf_hash"], name="exchange_peer_leaf_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["origin", "index", "leaf_hash"],
+                condition=models.Q(is_former=False),
+                name="exchange_peer_leaf_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.origin} {self.index}"
@@ -131,6 +169,14 @@ class OwnStatement(models.Model):
         return f"{self.node_id} {self.origin} {self.size}"
 
 
+class Latest(models.Manager["HeldByPeer"]):
+    """What each peer holds now."""
+
+    def get_queryset(self) -> models.QuerySet[HeldByPeer]:
+        """Return the rows that no revocation froze."""
+        return super().get_queryset().filter(frozen_by="")
+
+
 class HeldByPeer(models.Model):
     """The largest checkpoint of one of this node's trees that a peer says it holds; the next proof starts there."""
 
@@ -141,9 +187,15 @@ class HeldByPeer(models.Model):
     # The peer's signed statement that it holds it, which bounds in evidence when a leaf was there at the latest.
     statement = models.BinaryField()
     told_at = models.DateTimeField()
+    # The card of this node at whose revocation this stood. What the card's keys signed counts only if it is contained
+    # in a checkpoint that the peer held before; later statements do not show that.
+    frozen_by = models.CharField(max_length=64, default="", blank=True)
+
+    objects = Latest()
+    every = models.Manager["HeldByPeer"]()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["node_id", "origin"], name="exchange_held_once")]
+        constraints = [models.UniqueConstraint(fields=["node_id", "origin", "frozen_by"], name="exchange_held_once")]
 
     def __str__(self) -> str:
         return f"{self.node_id} {self.origin} {self.size}"

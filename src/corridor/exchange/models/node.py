@@ -89,9 +89,11 @@ class Partner(models.Model):
 
 
 class CardVersion(models.Model):
-    """One signed card of this node or of a partner; the chain is never shortened."""
+    """One signed card of this node or of a partner; a chain is never shortened, and a former one is kept."""
 
     node_id = models.CharField(max_length=120)
+    # 1 for the chain that was pinned first, one more each time that the node was pinned anew; the last one counts.
+    chain = models.PositiveIntegerField(default=1)
     serial = models.PositiveIntegerField()
     signed = models.BinaryField()
     # A partner's new address counts only after two persons of this node agreed to it.
@@ -99,8 +101,8 @@ class CardVersion(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
-        ordering = ["node_id", "serial"]
-        constraints = [models.UniqueConstraint(fields=["node_id", "serial"], name="exchange_card_serial_once")]
+        ordering = ["node_id", "chain", "serial"]
+        constraints = [models.UniqueConstraint(fields=["node_id", "chain", "serial"], name="exchange_card_serial_once")]
 
     def __str__(self) -> str:
         return f"{self.node_id} #{self.serial}"

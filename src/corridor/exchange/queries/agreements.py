@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from corridor.accounts.actors import Actor
@@ -10,7 +10,14 @@ from corridor.accounts.roles import require
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import AgreementStatement, ExportCounter, Node, Partner
 from corridor.exchange.queries import texts
-from corridor.exchange.queries.lives import channel_view, document_of, find, replay_of, unknown_messages
+from corridor.exchange.queries.lives import (
+    channel_view,
+    document_of,
+    find,
+    replay_of,
+    signed_with_former_keys,
+    unknown_messages,
+)
 from corridor.exchange.registry import ChannelView
 from corridor.exchange.rules import counters as counter_rules
 from corridor.exchange.rules.agreement import (
@@ -43,6 +50,8 @@ class PartyView:
     signed_at: datetime | None
     is_suspending: bool
     is_own: bool
+    # It lost all its keys since, and was pinned anew: its signature no longer counts.
+    is_with_former_keys: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +204,10 @@ def channels_open(*, actor: Actor, schema: str, now: datetime) -> list[ChannelVi
         document = document_of(row)
         fitting = [each for each in document.channels if each.message == schema and own in each.senders]
         if fitting and replay_of(row).life.state(now) is State.IN_FORCE:
-            found += [channel_view(document, channel, own=own) for channel in fitting]
+            former = signed_with_former_keys(row)
+            for channel in fitting:
+                view = channel_view(document, channel, own=own)
+                found.append(replace(view, partners=tuple(node for node in view.partners if node not in former)))
     return found
 
 
@@ -233,7 +245,7 @@ def known_law(actor: Actor) -> list[Jurisdiction]:
 def _view(row: AgreementRow, *, now: datetime) -> AgreementView:
     document = document_of(row)
     life = replay_of(row).life
-    own = _own()
+    own, former = _own(), signed_with_former_keys(row)
     signed_at = dict(row.signatures.values_list("node_id", "signed_at"))
     state = life.state(now)
     successor = AgreementRow.objects.filter(supersedes=row.hash).exclude(state=State.DRAFT).order_by("pk").last()
@@ -252,6 +264,7 @@ def _view(row: AgreementRow, *, now: datetime) -> AgreementView:
                 signed_at=signed_at.get(party.node) if party.node in life.signed_by else None,
                 is_suspending=party.node in life.suspended_by,
                 is_own=party.node == own,
+                is_with_former_keys=party.node in former,
             )
             for party in document.parties
         ),

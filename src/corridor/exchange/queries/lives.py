@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from corridor.base.errors import InputFault
 from corridor.exchange.models import Agreement as AgreementRow
-from corridor.exchange.models import AgreementStatement, Crossing
+from corridor.exchange.models import AgreementSignature, AgreementStatement, CardVersion, Crossing
 from corridor.exchange.registry import ChannelView, registration
 from corridor.exchange.rules.agreement import (
     Agreement,
@@ -20,12 +20,15 @@ from corridor.exchange.rules.agreement import (
     Replay,
     State,
     Statement,
+    UnsignedStatement,
     channel_members,
     parse_statement,
     read_agreement,
     replay,
+    verify_statement,
 )
 from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.rules.card import chain_of
 from corridor.exchange.rules.reasons import Reason
 
 
@@ -62,6 +65,33 @@ def find(hash_: str) -> AgreementRow:
             "`corridor agreement list` shows the hashes."
         )
     return rows[0]
+
+
+def signed_with_former_keys(row: AgreementRow) -> frozenset[str]:
+    """Return the parties that lost all their keys since they signed: nothing crosses to or from them under it.
+
+    They were pinned anew, and the signature is by a chain of cards that no longer counts.
+    """
+    nodes = document_of(row).nodes
+    # Hardly any node is ever pinned anew, and then no signature need be verified.
+    renewed = CardVersion.objects.filter(node_id__in=nodes, chain__gt=1).values_list("node_id", flat=True)
+    return frozenset(node for node in set(renewed) if not _is_signed_by_present_chain(row, node))
+
+
+def _is_signed_by_present_chain(row: AgreementRow, node: str) -> bool:
+    signed = AgreementSignature.objects.filter(agreement=row, node_id=node).values_list("signed", flat=True).first()
+    if signed is None:
+        return True
+    newest = CardVersion.objects.filter(node_id=node).order_by("-chain").values("chain")[:1]
+    rows = CardVersion.objects.filter(node_id=node, chain=newest).order_by("serial").values_list("signed", flat=True)
+    statement = parse_statement(bytes(signed))
+    for card in chain_of([bytes(each) for each in rows]):
+        try:
+            verify_statement(statement, public=card.keys.agreement, document=bytes(row.document))
+        except UnsignedStatement:
+            continue
+        return True
+    return False
 
 
 def replay_of(row: AgreementRow) -> Replay:

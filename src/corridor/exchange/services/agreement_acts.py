@@ -55,7 +55,7 @@ from corridor.exchange.services.agreements import (
     store,
 )
 from corridor.exchange.services.outbox import send_control
-from corridor.exchange.services.partners import NoSuchPartner, lock_partner
+from corridor.exchange.services.partners import NoSuchPartner, check_own_keys, lock_partner
 
 PERMISSION = "exchange.sign_agreement"
 SIGN = "exchange.sign-agreement"
@@ -289,7 +289,8 @@ def _say(hash_: str, kind: Kind, *, actor: Actor, now: datetime, effective_at: d
 
 
 def _state(row: AgreementRow, kind: Kind, *, now: datetime, effective_at: datetime | None = None) -> Statement:
-    """Sign and store this node's next statement, if the state allows it."""
+    """Sign and store this node's next statement, if the state allows it and its keys count."""
+    check_own_keys()
     _check(row, kind, now=now, effective_at=effective_at)
     own = _own()
     before = statements_of(row, own)

@@ -15,6 +15,7 @@ from corridor.exchange import registry
 from corridor.exchange.messages import Message
 from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import ChannelDay, Crossing, Dispute, Partner
+from corridor.exchange.queries.lives import signed_with_former_keys
 from corridor.exchange.rules import gate, jurisdictions
 from corridor.exchange.rules.agreement import Agreement, State, read_agreement
 from corridor.exchange.rules.canonical import parse_canonical
@@ -245,7 +246,7 @@ class Gatekeeper:
         state = GateState(
             own_node=self._own_id,
             state=agreements.state_at(row, self._now),
-            revoked=frozenset(closed.values_list("node_id", flat=True)),
+            revoked=frozenset(closed.values_list("node_id", flat=True)) | signed_with_former_keys(row),
             is_disputed=disputed.exists(),
         )
         return _Facts(row, document, state, _views(row.hash, bytes(row.document), self._own_id))

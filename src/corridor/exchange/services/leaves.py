@@ -137,7 +137,7 @@ def shown_leaf(row: PeerLeaf) -> ShownLeaf:
 def of_receipt(receipt: Receipt) -> ShownLeaf | None:
     """Return the leaf that a receipt names as the partner's log showed it; None where it showed none."""
     row = (
-        PeerLeaf.objects.filter(origin=receipt.origin, index=receipt.index, leaf_hash=receipt.leaf_hash)
+        PeerLeaf.every.filter(origin=receipt.origin, index=receipt.index, leaf_hash=receipt.leaf_hash)
         .select_related("checkpoint")
         .first()
     )

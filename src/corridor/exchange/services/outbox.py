@@ -16,12 +16,12 @@ from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import CorridorError, InputFault
 from corridor.exchange import keystore
-from corridor.exchange.messages import Message
+from corridor.exchange.messages import KeyRevocationNotice, Message
 from corridor.exchange.models import CardVersion, Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import sha256_hex
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.envelope import Header, Sealed, new_id, pack
-from corridor.exchange.rules.keys import thumbprint
+from corridor.exchange.rules.jws import key_of
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.receipt import Receipt, read_receipt
 from corridor.exchange.rules.sealing import seal
@@ -29,7 +29,14 @@ from corridor.exchange.services import bodies, bulk, log
 from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.gatekeeping import Gatekeeper, Ruling, is_control
 from corridor.exchange.services.inbox import Posted, Reply
-from corridor.exchange.services.partners import chain, current_card, lock_partner, transport_keys
+from corridor.exchange.services.partners import (
+    current_card,
+    every_transport_key,
+    lock_partner,
+    own_keys_count,
+    revoked_cards,
+    transport_keys,
+)
 from corridor.exchange.services.release import PLAIN, Terms
 
 BATCH = 100
@@ -226,6 +233,9 @@ def _answered_for(terms: Terms) -> dict[str, str]:
 
 
 def _partner_ruling(to: str, gate: Gatekeeper, header: Header) -> Ruling | None:
+    # A revoked key signs nothing but what tells of itself.
+    if header.schema != KeyRevocationNotice.schema_id() and not own_keys_count():
+        return gate.refuse(header, Reason.KEY_REVOKED)
     partner = Partner.objects.filter(node_id=to).first()
     if partner is None:
         return gate.refuse(header, Reason.NOT_A_PARTY)
@@ -266,7 +276,7 @@ def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     lock_partner(to_node)
     due = _due(to_node, now=now).order_by("id").select_related("crossing")
     rows = list(due.select_for_update(skip_locked=True, of=("self",))[:BATCH])
-    rows = _bury(rows, now=now)
+    rows = _set_revoked_aside(_bury(rows, now=now), now=now)
     cleared = _clear(rows, to_node=to_node, now=now)
     lease, size = str(uuid.uuid4()), 0
     taken: list[Claimed] = []
@@ -297,6 +307,29 @@ def _bury(rows: Sequence[OutboxEntry], *, now: datetime) -> list[OutboxEntry]:
     return [entry for entry in rows if entry not in dead]
 
 
+def _set_revoked_aside(rows: Sequence[OutboxEntry], *, now: datetime) -> list[OutboxEntry]:
+    """Return what is signed with keys that count; the notices of a revocation go out all the same.
+
+    What a revoked key signed waits as long as the key may be reinstated. Once new keys are in use it is undeliverable,
+    since other bytes under the same id would be another envelope.
+    """
+    own = log.own_node().node_id
+    lost = every_transport_key(own).keys() - transport_keys(own).keys() if revoked_cards(own) else set()
+    stopped = [
+        entry
+        for entry in rows
+        if lost
+        and entry.crossing.schema != KeyRevocationNotice.schema_id()
+        and key_of(bytes(entry.crossing.token)) in lost
+    ]
+    if stopped and own_keys_count():
+        _set_aside(stopped, last_error=Reason.KEY_REVOKED.value)
+        note(undeliverable=len(stopped))
+    elif stopped:
+        OutboxEntry.objects.filter(pk__in=[entry.pk for entry in stopped]).update(due_at=now + EARLY_WAITS)
+    return [entry for entry in rows if entry not in stopped]
+
+
 def _set_aside(dead: Sequence[OutboxEntry], **members: str) -> None:
     OutboxEntry.objects.filter(pk__in=[entry.pk for entry in dead]).update(is_undeliverable=True, **members)
     Crossing.objects.filter(pk__in=[entry.crossing_id for entry in dead]).update(status=Crossing.Status.UNDELIVERABLE)
@@ -312,15 +345,10 @@ def bury_old(*, actor: Actor, now: datetime) -> int:
     return len(rows)
 
 
-def own_transport_keys(own_id: str) -> dict[str, bytes]:
-    """Return every transport key that this node ever had, by thumbprint."""
-    return {thumbprint(card.keys.transport): card.keys.transport for card in chain(own_id)}
-
-
 def _clear(rows: Sequence[OutboxEntry], *, to_node: str, now: datetime) -> list[OutboxEntry]:
     """Return what may still cross; record the refusal of the rest."""
     own_id = log.own_node().node_id
-    gate, keys = Gatekeeper(own_id=own_id, now=now), own_transport_keys(own_id)
+    gate, keys = Gatekeeper(own_id=own_id, now=now), every_transport_key(own_id)
     allowed, early, refused = [], [], defaultdict(list)
     for entry in rows:
         ruling = gate.judge_again(entry.crossing, keys=keys)

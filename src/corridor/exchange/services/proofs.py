@@ -21,13 +21,15 @@ from corridor.exchange.models import (
 )
 from corridor.exchange.queries.crossings import crossing_by_envelope
 from corridor.exchange.rules import control, tree
+from corridor.exchange.rules.agreement import parse_statement
+from corridor.exchange.rules.card import Card
 from corridor.exchange.rules.evidence import build
 from corridor.exchange.rules.evidence_file import Contents, LogProof, NodeHistory, ReceiptProof
+from corridor.exchange.rules.jws import key_of
+from corridor.exchange.rules.keys import thumbprint
 from corridor.exchange.rules.receipt import Receipt, read_receipt
 from corridor.exchange.services import bodies, checkpoints, leaves, log
-from corridor.exchange.services.outbox import own_transport_keys
-from corridor.exchange.services.partners import log_keys_of, transport_keys
-from corridor.exchange.services.swaps import cards_of
+from corridor.exchange.services.partners import chain, chains, every_transport_key, log_keys_of, revoked_cards
 
 
 class PartnerNotHeard(Unreachable):
@@ -55,14 +57,15 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     own = log.own_node().node_id
     peer = crossing.from_node if crossing.direction == Crossing.Direction.IN else crossing.to_node
     receipt = _receipt(crossing, own=own, peer=peer)
-    found_proofs, statements = _proofs(crossing, own=own, peer=peer, now=now)
+    peer_cards = _chain_of(crossing, receipt, peer=peer)
+    found_proofs, statements = _proofs(crossing, receipt, own=own, peer=peer_cards, now=now)
     agreement = Agreement.objects.filter(hash=crossing.agreement_hash).first()
     signatures = _signatures(agreement) if agreement else ()
     signers = {own, crossing.from_node, *({peer} if receipt or statements else ())}
     signers |= set(AgreementSignature.objects.filter(agreement=agreement).values_list("node_id", flat=True))
     contents = Contents(
         kind="refusal" if _is_refused(crossing, receipt) else "envelope",
-        nodes={node: _history(node) for node in sorted(signers)},
+        nodes={node: _history(node, peer_cards if node == peer else chain(node)) for node in sorted(signers)},
         envelope=bytes(crossing.token),
         ciphertext=bodies.load(crossing),
         receipt=receipt.signed if receipt else None,
@@ -78,7 +81,7 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
 
 def _receipt(crossing: Crossing, *, own: str, peer: str) -> Receipt | None:
     signed = bytes(crossing.receipt)
-    return read_receipt(signed, keys=own_transport_keys(own) | transport_keys(peer)) if signed else None
+    return read_receipt(signed, keys=every_transport_key(own) | every_transport_key(peer)) if signed else None
 
 
 def _is_refused(crossing: Crossing, receipt: Receipt | None) -> bool:
@@ -102,15 +105,44 @@ def _told_before(crossing: Crossing, *, peer: str) -> tuple[bytes, ...]:
     return () if last is None else (bytes(last.signed),)
 
 
+def _chain_of(crossing: Crossing, receipt: Receipt | None, *, peer: str) -> tuple[Card, ...]:
+    """Return the chain under which the partner spoke of this crossing: one that was pinned anew since had another."""
+    signed = receipt.signed if receipt is not None and receipt.node == peer else bytes(crossing.token)
+    found, kid = chains(peer), key_of(signed) if signed else ""
+    for each in found:
+        if kid in {thumbprint(card.keys.transport) for card in each}:
+            return each
+    return found[-1]
+
+
+def _held(
+    crossing: Crossing, receipt: Receipt | None, head: LogTree, *, own: str, peer: str, index: int
+) -> HeldByPeer | None:
+    """Return the checkpoint containing a leaf that a partner said it holds.
+
+    If one of our keys that signed was revoked since, the word from before the revocation is looked for first.
+    """
+    revoked = revoked_cards(own)
+    if revoked:
+        signed = {bytes(crossing.token)} | ({receipt.signed} if receipt is not None else set())
+        kids = {key_of(each) for each in signed if each}
+        lost = [card.hash for card in chain(own) if card.hash in revoked and thumbprint(card.keys.transport) in kids]
+        frozen = HeldByPeer.every.filter(node_id=peer, origin=head.origin, size__gt=index, frozen_by__in=lost)
+        if frozen.exists():
+            return frozen.first()
+    return HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=index).first()
+
+
 def _proofs(
-    crossing: Crossing, *, own: str, peer: str, now: datetime
+    crossing: Crossing, receipt: Receipt | None, *, own: str, peer: tuple[Card, ...], now: datetime
 ) -> tuple[tuple[LogProof, ...], tuple[bytes, ...]]:
     head = LogTree.objects.select_for_update().get(pk=crossing.tree_id)
-    found = _leaves(crossing, head)
-    held = HeldByPeer.objects.filter(node_id=peer, origin=head.origin, size__gt=found[-1].index).first()
-    if held is None and Partner.objects.filter(node_id=peer, confirmed_at__isnull=True).exists():
+    found = [*_leaf_of_own_signature(head, own=own), *_leaves(crossing, head)]
+    name = peer[0].id
+    held = _held(crossing, receipt, head, own=own, peer=name, index=found[-1].index)
+    if held is None and Partner.objects.filter(node_id=name, confirmed_at__isnull=True).exists():
         raise PartnerNotHeard(
-            f"{peer} has not shown since this node started which checkpoints it holds, and until then none is signed "
+            f"{name} has not shown since this node started which checkpoints it holds, and until then none is signed "
             "here. Wait until it is reached; `corridor peer list` shows when."
         )
     signed = bytes(held.signed) if held else checkpoints.sign(head, now=now).signed
@@ -127,7 +159,25 @@ def _proofs(
         )
         for leaf in found
     )
-    return proofs, (bytes(held.statement),) if held else ()
+    # A statement by keys that are not in this file, since the partner was pinned anew in between, bounds nothing here.
+    spoken = held is not None and key_of(bytes(held.statement)) in {thumbprint(card.keys.transport) for card in peer}
+    return proofs, (bytes(held.statement),) if held is not None and spoken else ()
+
+
+def _leaf_of_own_signature(head: LogTree, *, own: str) -> list[LogLeaf]:
+    """Return the leaf of our signature of the agreement if a key of ours was revoked since, else nothing.
+
+    The signature counts then only because a checkpoint that a partner held before contains it.
+    """
+    if head.kind != LogTree.Kind.AGREEMENT or not revoked_cards(own):
+        return []
+    rows = AgreementSignature.objects.filter(agreement__first_version=head.subject, node_id=own)
+    named = [parse_statement(bytes(signed)).hash.encode() for signed in rows.values_list("signed", flat=True)]
+    return [
+        leaf
+        for leaf in LogLeaf.objects.filter(tree=head).order_by("index").iterator()
+        if b'"kind":"statement"' in bytes(leaf.record) and any(each in bytes(leaf.record) for each in named)
+    ]
 
 
 def _leaves(crossing: Crossing, head: LogTree) -> list[LogLeaf]:
@@ -150,8 +200,9 @@ def _signatures(agreement: Agreement) -> tuple[bytes, ...]:
     )
 
 
-def _history(node_id: str) -> NodeHistory:
+def _history(node_id: str, cards: tuple[Card, ...]) -> NodeHistory:
     statements = []
-    for row in KeyRevocation.objects.filter(node_id=node_id).order_by("recorded_at"):
+    rows = KeyRevocation.objects.filter(node_id=node_id, card_hash__in=[card.hash for card in cards])
+    for row in rows.order_by("recorded_at", "pk"):
         statements += [bytes(row.signed)] + ([bytes(row.reinstatement)] if row.reinstatement else [])
-    return NodeHistory(cards=tuple(cards_of(node_id)), revocations=tuple(statements))
+    return NodeHistory(cards=tuple(card.signed for card in cards), revocations=tuple(statements))

@@ -22,12 +22,20 @@ from corridor.exchange.models import Crossing, LogTree, OutboxEntry, Partner, Pe
 from corridor.exchange.rules import control
 from corridor.exchange.rules.canonical import sha256_hex, unb64
 from corridor.exchange.rules.envelope import Unpacked, unpack
+from corridor.exchange.rules.jws import key_of
+from corridor.exchange.rules.keys import thumbprint
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
 from corridor.exchange.rules.receipt import Receipt, read_receipt
 from corridor.exchange.services import counters, log, release
-from corridor.exchange.services.outbox import own_transport_keys, send_control
-from corridor.exchange.services.partners import lock_partner, log_keys_of, transport_keys
+from corridor.exchange.services.outbox import send_control
+from corridor.exchange.services.partners import (
+    chain,
+    every_transport_key,
+    lock_partner,
+    log_keys_of,
+    transport_keys,
+)
 
 FORGO = "exchange.forgo-returns"
 
@@ -105,10 +113,13 @@ def _restored_sizes(notice: RestoreNotice, node_id: str) -> dict[str, int]:
 
 def _send_again(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int], now: datetime) -> int:
     """Queue again what the partner had receipted beyond what it has; it takes effect there once, under its old id."""
-    keys = transport_keys(node_id)
+    # What was sent under a chain that was pinned before is not restored: nobody has the keys of it any more.
+    keys = {thumbprint(card.keys.transport): card.keys.transport for card in chain(node_id)}
     again = []
     rows = Crossing.objects.filter(direction=Crossing.Direction.OUT, to_node=node_id).exclude(receipt=b"")
     for crossing in rows.iterator():
+        if key_of(bytes(crossing.receipt)) not in keys:
+            continue
         receipt = read_receipt(bytes(crossing.receipt), keys=keys)
         if receipt.index >= sizes.get(receipt.origin, 0) and receipt.epoch < notice.epoch:
             again.append(crossing)
@@ -143,7 +154,7 @@ def _return_theirs(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int]
 def accept_returned(returned: ReturnedCrossing, *, from_node: str, now: datetime) -> None:
     """Take back an envelope of our own that we lost, with its receipt; one that is still here changes nothing."""
     own = log.own_node()
-    unpacked = unpack(returned.token.encode(), keys=own_transport_keys(own.node_id), sender=own.node_id)
+    unpacked = unpack(returned.token.encode(), keys=every_transport_key(own.node_id), sender=own.node_id)
     receipt = read_receipt(returned.receipt.encode(), keys=transport_keys(from_node))
     if receipt.envelope_hash != unpacked.token_hash or unpacked.header.to != from_node or receipt.node != from_node:
         raise RefusedEnvelope(Reason.MALFORMED)

@@ -9,9 +9,8 @@ from datetime import datetime
 
 from corridor.base.errors import CorridorError
 from corridor.exchange import keystore
-from corridor.exchange.models import Agreement, CardVersion, HeldByPeer, LogTree, OwnStatement, Partner, PeerCheckpoint
+from corridor.exchange.models import Agreement, HeldByPeer, LogTree, OwnStatement, Partner, PeerCheckpoint
 from corridor.exchange.rules import control, note, tree
-from corridor.exchange.rules.card import chain_of
 from corridor.exchange.rules.control import CheckpointStatement
 from corridor.exchange.rules.note import Checkpoint
 from corridor.exchange.services import agreements, checkpoints, log
@@ -335,9 +334,3 @@ def keep(node_id: str, checkpoint: Checkpoint, *, is_proved: bool, received_from
     if not created and is_proved and not row.is_proved:
         row.is_proved = True
         row.save(update_fields=["is_proved"])
-
-
-def cards_of(node_id: str) -> list[bytes]:
-    """Return a node's signed cards, first to latest, as evidence carries them."""
-    documents = CardVersion.objects.filter(node_id=node_id).order_by("serial").values_list("signed", flat=True)
-    return [card.signed for card in chain_of([bytes(document) for document in documents])]

@@ -89,10 +89,12 @@ def partner_pause(request: PersonRequest, node_id: str) -> HttpResponse:
 @page(PIN, methods=("POST",))
 @reauthenticated
 def partner_resume(request: PersonRequest, node_id: str) -> HttpResponse:
-    """Lift a pause."""
+    """Lift a pause; a second person allows it."""
     view = find_partner(request, node_id)
-    services.resume(view.node_id, actor=request.user, now=utcnow())
-    messages.success(request, _("Exchange with this partner goes on."))
+    try:
+        tell(request, services.ask_to_resume(view.node_id, actor=request.user, now=utcnow()))
+    except UserFault as fault:
+        messages.error(request, str(fault))
     return redirect("exchange:partner", view.node_id)
 
 

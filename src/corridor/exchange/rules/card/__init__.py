@@ -13,6 +13,7 @@ keys and recovery key; later cards carry it and are believed only as links of a 
 pins it after comparing it by another way (telephone, letter, in person).
 
 A revocation is signed by the current agreement key or by the recovery key, a reinstatement by the recovery key alone.
+What is revoked are the keys: no other card of the chain brings them back, only a reinstatement does.
 """
 
 from corridor.exchange.rules.card.document import CARD, Card, CardKeys, NodeKeys
@@ -32,6 +33,8 @@ from corridor.exchange.rules.card.revocation import (
     REVOCATION,
     Reinstatement,
     Revocation,
+    check_new_keys,
+    counting,
     make_reinstatement,
     make_revocation,
     read_reinstatement,
@@ -52,6 +55,8 @@ __all__ = [
     "Revocation",
     "card_file",
     "chain_of",
+    "check_new_keys",
+    "counting",
     "fingerprint",
     "make_card",
     "make_reinstatement",

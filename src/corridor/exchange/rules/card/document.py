@@ -21,6 +21,11 @@ class CardKeys:
     agreement: bytes
     encryption: bytes
 
+    @property
+    def all(self) -> frozenset[bytes]:
+        """The four of them."""
+        return frozenset(getattr(self, name) for name in KEY_NAMES)
+
 
 @dataclass(frozen=True, slots=True)
 class NodeKeys:

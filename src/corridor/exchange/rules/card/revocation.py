@@ -1,6 +1,6 @@
 """Revocations and reinstatements: which keys of a card no longer count, and which do again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -167,3 +167,46 @@ def read_reinstatement(document: bytes, *, revocation: Revocation, card: Card) -
         at=read_time(statement["at"], "at"),
         signed=document,
     )
+
+
+def counting(cards: Sequence[Card], *, revoked: Collection[str]) -> tuple[Card, ...]:
+    """Return the cards of a chain that count: those that share no key with a revoked one, whichever came first.
+
+    Keys are revoked, not papers: whoever holds the online keys can make another card that names them.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+        A verified chain.
+    revoked : collection of str
+        Hashes of the cards whose revocation stands.
+    """
+    lost = _lost(cards, revoked=revoked)
+    return tuple(card for card in cards if not card.keys.all & lost)
+
+
+def check_new_keys(successor: Card, cards: Sequence[Card], *, revoked: Collection[str]) -> None:
+    """Raise unless a card that is to succeed a chain brings no key of a revoked card back.
+
+    Parameters
+    ----------
+    successor : Card
+    cards : sequence of Card
+        The verified chain before it.
+    revoked : collection of str
+        Hashes of the cards in it whose revocation stands.
+
+    Raises
+    ------
+    BrokenChain
+    """
+    if successor.keys.all & _lost(cards, revoked=revoked):
+        raise BrokenChain(
+            f"card {successor.serial} of {successor.id} brings back a key that was revoked. After a revocation all "
+            "four keys are replaced (`corridor node rotate-key` without names), or the recovery key reinstates the "
+            "old ones (`corridor node reinstate-keys`)."
+        )
+
+
+def _lost(cards: Sequence[Card], *, revoked: Collection[str]) -> frozenset[bytes]:
+    return frozenset(key for card in cards if card.hash in revoked for key in card.keys.all)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
-from corridor.accounts.actors import Actor
+from corridor.accounts.actors import Actor, actor_name
+from corridor.accounts.approvals import Outcome, ask, register_approval
 from corridor.accounts.roles import require
-from corridor.accounts.transactions import write
+from corridor.accounts.transactions import note, write
+from corridor.base.errors import InputFault
 from corridor.exchange.models import LogTree, Partner
 from corridor.exchange.services import log
 from corridor.exchange.services.partners.chains import NoSuchPartner, chain, transport_keys, valid_cards
+
+RESUME = "exchange.resume-partner"
+PERMISSION = "exchange.pin_partner"
+
+
+class NotPaused(InputFault):
+    """There is no pause to lift."""
+
+    code = "not-paused"
 
 
 def lock_partner(node_id: str) -> Partner:
@@ -30,7 +43,7 @@ def lock_partner(node_id: str) -> Partner:
 @write("exchange.pause_partner", subject="node_id")
 def pause(node_id: str, *, reason: str, actor: Actor, now: datetime) -> None:
     """Stop all exchange with a partner until `resume`; what waits stays queued."""
-    require(actor, "exchange.pin_partner")
+    require(actor, PERMISSION)
     partner = lock_partner(node_id)
     partner.state, partner.state_reason = Partner.State.PAUSED, reason[:500]
     partner.save(update_fields=["state", "state_reason"])
@@ -39,19 +52,40 @@ def pause(node_id: str, *, reason: str, actor: Actor, now: datetime) -> None:
     )
 
 
+def ask_to_resume(node_id: str, *, actor: Actor, now: datetime) -> Outcome:
+    """Ask that the pause of a partner be lifted; a second person allows it.
+
+    Raises
+    ------
+    NotPaused
+    """
+    _check_paused(Partner.objects.filter(node_id=node_id).first(), node_id)
+    return ask(RESUME, {"node_id": node_id}, actor=actor, now=now)
+
+
 @write("exchange.resume_partner", subject="node_id")
-def resume(node_id: str, *, actor: Actor, now: datetime) -> None:
-    """Lift a pause."""
-    require(actor, "exchange.pin_partner")
+def resume(*, node_id: str, actor: Actor, first: Actor, now: datetime) -> None:
+    """Lift a pause. A partner whose keys are revoked stays revoked.
+
+    Raises
+    ------
+    NotPaused
+    """
     partner = lock_partner(node_id)
-    if partner.state == Partner.State.PAUSED:
-        partner.state, partner.state_reason = Partner.State.PINNED, ""
-        partner.save(update_fields=["state", "state_reason"])
-        judge_partner(node_id)
-        log.append(
-            log.lock_tree(LogTree.Kind.PARTNER, subject=node_id, now=now),
-            [log.record("resumed", now=now, node=node_id)],
-        )
+    _check_paused(partner, node_id)
+    note(first=actor_name(first), second=actor_name(actor))
+    partner.state, partner.state_reason = Partner.State.PINNED, ""
+    partner.save(update_fields=["state", "state_reason"])
+    judge_partner(node_id)
+    log.append(
+        log.lock_tree(LogTree.Kind.PARTNER, subject=node_id, now=now),
+        [log.record("resumed", now=now, node=node_id)],
+    )
+
+
+def _check_paused(partner: Partner | None, node_id: str) -> None:
+    if partner is None or partner.state != Partner.State.PAUSED:
+        raise NotPaused(f"{node_id} is no paused partner. `corridor peer list` shows how each stands.")
 
 
 def judge_partner(node_id: str) -> None:
@@ -98,3 +132,12 @@ def failures(node_id: str) -> int:
 def url_of(node_id: str) -> str:
     """Return the address at which a partner is called: the one that two persons of this node agreed to."""
     return Partner.objects.values_list("url", flat=True).get(node_id=node_id)
+
+
+def register_resuming() -> None:
+    """Announce the step that two persons decide."""
+    register_approval(RESUME, permission=PERMISSION, execute=resume, describe=_describe_resuming)
+
+
+def _describe_resuming(arguments: dict[str, Any]) -> str:
+    return _("Go on with exchange with %(node)s, which was paused") % {"node": arguments["node_id"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +15,11 @@ from corridor.exchange.messages import CardAnnouncement
 from corridor.exchange.models import CardVersion, LogTree, Partner
 from corridor.exchange.rules import card as cards
 from corridor.exchange.rules.canonical import unb64
+from corridor.exchange.rules.card import Card
 from corridor.exchange.services import log
-from corridor.exchange.services.partners.chains import chain, current_card
+from corridor.exchange.services.partners.chains import chain, chains, current_card, revoked_cards
 from corridor.exchange.services.partners.pinning import CardUnfit
-from corridor.exchange.services.partners.standing import lock_partner
+from corridor.exchange.services.partners.standing import PERMISSION, judge_partner, lock_partner
 
 CHANGE_URL = "exchange.change-partner-url"
 
@@ -30,21 +32,42 @@ def accept_card(announced: CardAnnouncement, *, from_node: str, now: datetime) -
     BrokenChain, BadSignature, Malformed
         As `card.read_rotation`.
     """
-    partner = lock_partner(from_node)
     document = unb64(announced.card)
     known = chain(from_node)
-    if document in {card.signed for card in known}:
-        return
+    if document not in {card.signed for card in known}:
+        record_successor(read_successor(document, known), now=now)
+
+
+def read_successor(document: bytes, known: Sequence[Card]) -> Card:
+    """Return the card that succeeds a chain known here and brings no revoked key back.
+
+    Raises
+    ------
+    BrokenChain, BadSignature, Malformed
+    """
     card = cards.read_rotation(document, known[-1])
+    cards.check_new_keys(card, known, revoked=revoked_cards(card.id))
+    return card
+
+
+def record_successor(card: Card, *, now: datetime) -> None:
+    """Store the verified successor of a partner's card and log it; if its keys count, so does the partner again."""
+    partner = lock_partner(card.id)
     changed_url = card.url != partner.url
     CardVersion.objects.create(
-        node_id=from_node, serial=card.serial, signed=card.signed, is_pending=changed_url, recorded_at=now
+        node_id=card.id,
+        chain=len(chains(card.id)),
+        serial=card.serial,
+        signed=card.signed,
+        is_pending=changed_url,
+        recorded_at=now,
     )
     partner.name = card.legal_entity
     partner.save(update_fields=["name"])
+    judge_partner(card.id)
     log.append(
-        log.lock_tree(LogTree.Kind.PARTNER, subject=from_node, now=now),
-        [log.record("card", now=now, node=from_node, card=card.hash, serial=card.serial, url_waits=changed_url)],
+        log.lock_tree(LogTree.Kind.PARTNER, subject=card.id, now=now),
+        [log.record("card", now=now, node=card.id, card=card.hash, serial=card.serial, url_waits=changed_url)],
     )
 
 
@@ -86,7 +109,7 @@ def change_url(*, node_id: str, url: str, actor: Actor, first: Actor, now: datet
 
 def register_change_of_url() -> None:
     """Announce the step that two persons decide."""
-    register_approval(CHANGE_URL, permission="exchange.pin_partner", execute=change_url, describe=_describe_url)
+    register_approval(CHANGE_URL, permission=PERMISSION, execute=change_url, describe=_describe_url)
 
 
 def _describe_url(arguments: dict[str, Any]) -> str:
