@@ -17,7 +17,7 @@ from corridor.exchange.queries import agreements as agreement_queries
 from corridor.exchange.rules import card as cards
 from corridor.exchange.rules.evidence import verify
 from corridor.exchange.rules.keys import SigningKey
-from corridor.exchange.services import agreement_acts, checkpoints, partners, proofs, rotation
+from corridor.exchange.services import agreement_acts, checkpoints, partners, proofs, receive, rotation
 from corridor.server import env
 from tests.exchange.nodes import Corridor, Figure, Node, sqlite_wrapper
 

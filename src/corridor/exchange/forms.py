@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from corridor.exchange.queries import CrossingFilters
@@ -82,10 +83,21 @@ class AddPartnerForm(forms.Form):
 
     def clean_card(self) -> bytes:
         """Return the bytes of the card file."""
-        upload = self.cleaned_data["card"]
-        if upload.size > MAX_CARD_BYTES:
-            raise ValidationError(_("This file is too large for a card. Ask the partner for card.json."))
-        return bytes(upload.read())
+        return _small(self.cleaned_data["card"])
+
+
+class TakeFileForm(forms.Form):
+    """What a pinned partner says of its keys, as a file."""
+
+    file = forms.FileField(
+        label=_("File from the partner"),
+        help_text=_("Its card, a revocation or a reinstatement. Its own keys sign it, so it may come by any way."),
+        max_length=200,
+    )
+
+    def clean_file(self) -> bytes:
+        """Return the bytes of the file."""
+        return _small(self.cleaned_data["file"])
 
 
 class ConfirmForm(forms.Form):
@@ -125,6 +137,13 @@ class LanguagePairForm(forms.Form):
 
     first = forms.ChoiceField(label=_("First language"), choices=settings.LANGUAGES)
     second = forms.ChoiceField(label=_("Second language"), choices=settings.LANGUAGES)
+
+
+def _small(upload: UploadedFile[bytes]) -> bytes:
+    """Return the bytes of a file that may be a card."""
+    if (upload.size or 0) > MAX_CARD_BYTES:
+        raise ValidationError(_("This file is too large for a card. Ask the partner for card.json."))
+    return bytes(upload.read())
 
 
 def _midnight(day: Any) -> datetime | None:

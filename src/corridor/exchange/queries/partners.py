@@ -10,8 +10,18 @@ from django.db.models import Count, Min, Q
 
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
-from corridor.exchange.models import Agreement, CardVersion, Crossing, Dispute, Node, OutboxEntry, Partner
+from corridor.exchange.models import (
+    Agreement,
+    CardVersion,
+    Crossing,
+    Dispute,
+    KeyRevocation,
+    Node,
+    OutboxEntry,
+    Partner,
+)
 from corridor.exchange.models import UnauthenticatedCount as Unauthenticated
+from corridor.exchange.rules import card as cards
 
 UNRECEIPTED_AFTER = timedelta(hours=24)
 CLOCK_TOLERANCE_SECONDS = 300.0
@@ -78,6 +88,40 @@ class PartnerView:
     def is_clock_off(self) -> bool:
         """Whether its clock differs from ours by more than five minutes."""
         return self.clock_offset_seconds is not None and abs(self.clock_offset_seconds) > CLOCK_TOLERANCE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class FormerPin:
+    """A chain of cards that was pinned before the present one; what was signed under it is verified by it."""
+
+    fingerprint: str
+    pinned_at: datetime
+    until_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerKeys:
+    """How the keys of a partner stand.
+
+    Attributes
+    ----------
+    serial : int
+        The number of its latest card.
+    is_counting : bool
+        Whether the keys on that card count.
+    revoked_at : datetime or None
+        When this node recorded the latest revocation that stands, and `reason` as the partner gave it.
+    new_url : str
+        The address on its latest card that is not in use yet; empty without one.
+    former : tuple of FormerPin, oldest first
+    """
+
+    serial: int
+    is_counting: bool
+    revoked_at: datetime | None
+    reason: str
+    new_url: str
+    former: tuple[FormerPin, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +238,37 @@ def partners(actor: Actor) -> list[PartnerView]:
 def owing(actor: Actor) -> list[PartnerView]:
     """Return the partners whose return our figures wait for, after a restore."""
     return [view for view in partners(actor) if view.is_owing]
+
+
+def partner_keys(actor: Actor, node_id: str) -> PartnerKeys | None:
+    """Return how the keys of a partner stand; None for a node that is no pinned partner."""
+    require(actor, "exchange.see_partners")
+    partner = Partner.objects.filter(node_id=node_id).first()
+    if partner is None:
+        return None
+    documents: dict[int, list[bytes]] = {}
+    began: dict[int, datetime] = {}
+    rows = CardVersion.objects.filter(node_id=node_id).order_by("chain", "serial")
+    for number, signed, recorded_at in rows.values_list("chain", "signed", "recorded_at"):
+        documents.setdefault(number, []).append(bytes(signed))
+        began.setdefault(number, recorded_at)
+    chains = [cards.chain_of(each) for each in documents.values()]
+    present, moments = chains[-1], list(began.values())
+    hashes = {card.hash: card for card in present}
+    revocations = KeyRevocation.objects.filter(node_id=node_id, reinstated_at__isnull=True, card_hash__in=hashes)
+    latest = revocations.order_by("recorded_at", "pk").last()
+    counting = cards.counting(present, revoked=set(revocations.values_list("card_hash", flat=True)))
+    return PartnerKeys(
+        serial=present[-1].serial,
+        is_counting=present[-1] in counting,
+        revoked_at=latest.recorded_at if latest else None,
+        reason=cards.read_revocation(bytes(latest.signed), hashes[latest.card_hash]).reason if latest else "",
+        new_url=present[-1].url if present[-1].url != partner.url else "",
+        former=tuple(
+            FormerPin(cards.fingerprint(chain[0]), pinned_at, until_at)
+            for chain, pinned_at, until_at in zip(chains[:-1], moments[:-1], moments[1:], strict=True)
+        ),
+    )
 
 
 def disputes(actor: Actor, *, is_open: bool | None = True) -> list[DisputeView]:
