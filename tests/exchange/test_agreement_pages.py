@@ -196,3 +196,55 @@ def test_a_field_at_fault_filters_nothing() -> None:
     form = CrossingFilterForm({"since_on": "yesterday"}, partners=[], agreements=[], channels=[])
 
     assert form.filters(limit=5, before_id=None).since is None
+
+
+def test_a_revoked_partner_s_page_says_what_to_do_and_takes_the_file_that_brings_it_back(corridor: Corridor) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from corridor.accounts.actors import System
+    from corridor.accounts.models import ApprovalRequest
+    from corridor.exchange.services import partners, rotation
+
+    pakistan, china = corridor["pk.nih"], corridor["cn.cdc"]
+    with pakistan:
+        assert pakistan.recovery is not None
+        revoked = rotation.revoke(reason="stolen", recovery=pakistan.recovery, actor=System("test"), now=pakistan.now)
+        lifted = rotation.reinstate(recovery=pakistan.recovery, actor=System("test"), now=pakistan.now)
+    with signed_in(china) as client:
+        page, take = (reverse(f"exchange:{name}", args=["pk.nih"]) for name in ("partner", "partner-take"))
+        early = client.post(take, {"file": SimpleUploadedFile("back.json", lifted)})
+        client.post(take, {"file": SimpleUploadedFile("revocation.json", revoked)})
+        told = client.get(page).content.decode()
+        client.post(take, {"file": SimpleUploadedFile("back.json", lifted)})
+        waiting = ApprovalRequest.objects.get(state="waiting")
+        standing = partners.valid_cards("pk.nih")
+
+    assert early.status_code == 400
+    assert "This partner’s keys are revoked" in told
+    assert "stolen" in told
+    assert (waiting.kind, standing) == ("exchange.bring-partner-back", ())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pinning_anew_is_asked_for_on_a_page_of_its_own_in_every_language(corridor: Corridor, language: str) -> None:
+    with corridor["pk.nih"]:
+        from corridor.exchange.services import partners
+
+        shown = partners.own_fingerprint()
+    with signed_in(corridor["cn.cdc"], language=language) as client:
+        answer = client.get(reverse("exchange:partner-anew", args=["pk.nih"]))
+
+    assert answer.status_code == 200
+    assert shown in answer.content.decode()
+
+
+def test_a_paused_partner_goes_on_only_when_a_second_person_approved(corridor: Corridor) -> None:
+    from corridor.accounts.models import ApprovalRequest
+    from corridor.exchange.models import Partner
+
+    with signed_in(corridor["cn.cdc"]) as client:
+        client.post(reverse("exchange:partner-pause", args=["pk.nih"]), {"reason": "audit"})
+        client.post(reverse("exchange:partner-resume", args=["pk.nih"]))
+        state, waiting = Partner.objects.get().state, ApprovalRequest.objects.get(state="waiting").kind
+
+    assert (state, waiting) == ("paused", "exchange.resume-partner")

@@ -224,6 +224,9 @@ MEMBERS: Mapping[str, Promise] = {
 ACTIONS: Mapping[str, Promise] = {
     "exchange.found_node": _("Found the node"),
     "exchange.pin_partner": _("Pin a partner"),
+    "exchange.pin_partner_anew": _("Pin a partner anew"),
+    "exchange.take_partner_file": _("Take what a partner says of its keys"),
+    "exchange.bring_partner_back": _("Bring a revoked partner back"),
     "exchange.change_partner_url": _("Change a partner’s address"),
     "exchange.pause_partner": _("Pause exchange with a partner"),
     "exchange.resume_partner": _("Resume exchange with a partner"),
@@ -253,6 +256,7 @@ ACTIONS: Mapping[str, Promise] = {
     "exchange.retire_counters": _("Retire the counters of a past year"),
     "exchange.rotate_keys": _("Rotate keys"),
     "exchange.revoke_keys": _("Revoke keys"),
+    "exchange.reinstate_keys": _("Reinstate keys"),
     "exchange.backup": _("Make a backup"),
     "exchange.open_epoch": _("Open a new epoch after a restore"),
     "exchange.confirm_restore": _("Confirm a partner’s restore"),
@@ -266,7 +270,9 @@ DETAILS: Mapping[str, Promise] = {
     "accepted": _("accepted"),
     "again": _("once more"),
     "agreement": _("agreement"),
+    "before": _("former fingerprint"),
     "bodies": _("contents"),
+    "cards": _("cards"),
     "channel": _("channel"),
     "channels": _("channels"),
     "counter": _("counter"),
@@ -291,6 +297,9 @@ DETAILS: Mapping[str, Promise] = {
 }
 APPROVALS: Mapping[str, Promise] = {
     "exchange.pin-partner": _("Pin a partner"),
+    "exchange.pin-partner-anew": _("Pin a partner anew"),
+    "exchange.resume-partner": _("Resume exchange with a partner"),
+    "exchange.bring-partner-back": _("Bring a revoked partner back"),
     "exchange.change-partner-url": _("Change a partner’s address"),
     "exchange.sign-agreement": _("Sign an agreement"),
     "exchange.resume-agreement": _("Lift the suspension of an agreement"),
@@ -323,6 +332,10 @@ FAULTS: Mapping[str, Promise] = {
     ),
     "broken-chain": _("The card does not follow from the one before it. Ask the partner for the card."),
     "card-unfit": _("The card cannot be pinned here."),
+    "keys-revoked": _(
+        "The keys of this node are revoked, and partners count nothing that they sign. An administrator replaces them "
+        "or takes the revocation back, with the recovery key."
+    ),
     "keys-unreadable": _("The keys of this node cannot be read."),
     "malformed": _("The document does not have the expected form. Ask for it again."),
     "malformed-agreement": _("The agreement does not have the expected form."),
@@ -337,11 +350,13 @@ FAULTS: Mapping[str, Promise] = {
     ),
     "not-base64url": _("The card is damaged. Ask the partner for it again."),
     "not-canonical": _("The document does not have the expected form. Ask for it again."),
+    "not-paused": _("Exchange with this partner is not paused."),
     "not-recovering": _("There is nothing to recover from, or it was done already."),
     "nothing-owed": _("Nothing is waited for from this partner."),
     "returns-owed": _("Figures wait until the partners have returned what was lost with a restore."),
     "counter-not-closed": _("This counter is not closed, or partners still have to return what they hold."),
     "too-few-persons": _("Fewer persons than the counter has counted cannot be stated."),
+    "nothing-new": _("What this file says is recorded here already."),
     "nothing-to-confirm": _("The partner told of no restore that waits for a yes."),
     "nothing-to-retry": _("This envelope cannot be sent again: it still waits, or its contents were deleted."),
     "partner-not-heard": _(

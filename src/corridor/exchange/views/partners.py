@@ -95,7 +95,7 @@ def partner_take(request: PersonRequest, node_id: str) -> HttpResponse:
         try:
             tell(request, services.ask_to_take(form.cleaned_data["file"], actor=request.user, now=utcnow()))
         except UserFault as fault:
-            form.add_error("file", str(fault))
+            form.add_error("file", fault_text(fault))
         else:
             return redirect("exchange:partner", view.node_id)
     return render(request, "exchange/partner.html", _context(request, view, taking=form), status=400)
@@ -122,7 +122,7 @@ def partner_resume(request: PersonRequest, node_id: str) -> HttpResponse:
     try:
         tell(request, services.ask_to_resume(view.node_id, actor=request.user, now=utcnow()))
     except UserFault as fault:
-        messages.error(request, str(fault))
+        messages.error(request, fault_text(fault))
     return redirect("exchange:partner", view.node_id)
 
 

@@ -92,7 +92,7 @@ def bring_back(*, document: str, actor: Actor, first: Actor, now: datetime) -> s
 def _record(document: bytes, *, now: datetime) -> str:
     lock_partner(_node_of(document))
     handed = _read(document)
-    note(node=handed.node, cards=len(handed.successors), statement=bool(handed.statement))
+    note(node=handed.node, cards=len(handed.successors))
     for card in handed.successors:
         record_successor(card, now=now)
     if handed.statement:
