@@ -425,8 +425,38 @@ def test_pinning_anew_is_refused_for_the_same_chain_a_former_one_another_node_an
         assert Partner.objects.get(node_id=PK).fingerprint == old_print
         second_yes(china, waits)
         assert Partner.objects.get(node_id=PK).fingerprint == new_print
-        with pytest.raises(partners.CardUnfit, match="never count again"):
+        with pytest.raises(partners.CardUnfit, match="was pinned before"):
             partners.ask_to_pin(old, fingerprint=old_print, actor=china.person(), now=china.now, anew=PK)
+
+
+def test_a_card_under_another_fingerprint_brings_no_key_back_that_was_pinned_before(corridor: Corridor) -> None:
+    pakistan, china = corridor[PK], corridor[CN]
+    with pakistan:
+        stolen = keystore.own_keys()
+    fresh = SigningKey.generate
+    card = cards.make_card(
+        id=PK,
+        legal_entity="Institute",
+        names={"en": "Institute"},
+        country="PK",
+        url=pakistan.url,
+        keys=cards.NodeKeys(fresh(), fresh(), stolen.agreement, stolen.encryption),
+        recovery=fresh().public,
+        issued_at=corridor.now,
+        demo=True,
+    )
+    with china, pytest.raises(partners.CardUnfit, match="pinned before"):
+        partners.ask_to_pin(
+            card.signed, fingerprint=cards.fingerprint(card), actor=china.person(), now=china.now, anew=PK
+        )
+
+
+def test_a_partner_whose_keys_are_revoked_is_not_counted_as_reachable(corridor: Corridor) -> None:
+    china = corridor[CN]
+    revoke(corridor[PK])
+    with china:
+        standing = queries.standing(china.person("eye"), china.now)
+    assert (standing.partners, standing.partners_reachable) == (1, 0)
 
 
 def test_a_statement_of_the_former_keys_moves_nothing_after_the_partner_was_pinned_anew(

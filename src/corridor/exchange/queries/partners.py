@@ -85,6 +85,11 @@ class PartnerView:
         return self.last_failure_at is None or self.last_failure_at < self.last_contact_at
 
     @property
+    def is_open(self) -> bool:
+        """Whether anything is exchanged with it: it is neither paused nor are its keys revoked."""
+        return self.state == Partner.State.PINNED
+
+    @property
     def is_clock_off(self) -> bool:
         """Whether its clock differs from ours by more than five minutes."""
         return self.clock_offset_seconds is not None and abs(self.clock_offset_seconds) > CLOCK_TOLERANCE_SECONDS
@@ -309,7 +314,7 @@ def standing(actor: Actor, now: datetime) -> Standing:
         node=own_node(),
         agreements_in_force=Agreement.objects.filter(state="in-force", start_at__lte=now, end_at__gt=now).count(),
         partners=len(all_partners),
-        partners_reachable=sum(partner.is_reachable for partner in all_partners),
+        partners_reachable=sum(partner.is_open and partner.is_reachable for partner in all_partners),
         waiting=sum(partner.waiting for partner in all_partners),
         undeliverable=sum(partner.undeliverable for partner in all_partners),
         unreceipted=Crossing.objects.filter(

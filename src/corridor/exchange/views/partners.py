@@ -31,7 +31,7 @@ def partner_list(request: PersonRequest) -> HttpResponse:
         "exchange/partners.html",
         {
             "partners": views,
-            "reachable": sum(view.is_reachable for view in views),
+            "reachable": sum(view.is_open and view.is_reachable for view in views),
             "disputes": queries.disputes(request.user),
             "own": queries.own_node(),
             "owing": [view for view in views if view.is_owing],

@@ -155,8 +155,12 @@ def _fit_anew(document: bytes, fingerprint: str, *, node_id: str) -> tuple[Card,
         raise CardUnfit(
             f"{node_id} is pinned with this very fingerprint; its new card needs no pinning: `corridor peer take CARD`"
         )
-    if known[-1].origin in before:
-        raise CardUnfit(f"{node_id} had this fingerprint before it was pinned anew; those keys never count again")
+    lost = {key for each in chains(node_id) for card in each for key in card.keys.all}
+    if known[-1].origin in before or any(card.keys.all & lost for card in known):
+        raise CardUnfit(
+            f"a key on this card of {node_id} was pinned before. Keys of a partner that is pinned anew never count "
+            "again; it makes four new ones"
+        )
     return known
 
 
