@@ -16,7 +16,7 @@ from corridor.exchange.models import Crossing
 from corridor.exchange.registry import Received
 from corridor.exchange.rules.envelope import unpack
 from corridor.exchange.services import restore
-from corridor.exchange.services.outbox import own_transport_keys
+from corridor.exchange.services.partners import every_transport_key
 from corridor.jobs.worker import run_due
 from corridor.pillars.surveillance import queries, services, tasks
 from corridor.pillars.surveillance.messages import Alert, CaseNotification, PeriodCounts
@@ -109,7 +109,7 @@ def test_a_later_revision_that_is_known_is_not_overtaken_by_a_returned_one(signe
         share(pakistan, agreement)
     with pakistan, transaction.atomic():
         first = Crossing.objects.filter(schema=PeriodCounts.schema_id()).earliest("pk")
-        unpacked = unpack(bytes(first.token), keys=own_transport_keys(PK))
+        unpacked = unpack(bytes(first.token), keys=every_transport_key(PK))
         returned = Received(
             message=PeriodCounts.from_bytes(unpacked.body or b""),
             header=unpacked.header,
