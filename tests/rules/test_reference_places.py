@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corridor.base.reference import Place, PlaceFileFault, Places, places
+from corridor.base.reference import Place, PlaceFileFault, Places, borders, places
 from corridor.base.reference.names import bare_key, name_key
 from tests.shared import shared
 
@@ -261,3 +261,67 @@ def test_a_name_falls_back_to_english():
         code="X", level="country", parent=None, names={"en": "Land", "ru": "Страна"}, source_on=date(2024, 1, 1)
     )
     assert (place.name("ru"), place.name("zh_Hans"), place.name()) == ("Страна", "Land", "Land")
+
+
+def test_every_border_has_a_source_and_joins_known_units_of_one_level_in_two_countries():
+    pairs = [frozenset((row.place, row.neighbour)) for row in borders()]
+    assert len(set(pairs)) == len(pairs)
+    for row in borders():
+        assert row.source, row
+        ends = [places().get(row.place), places().get(row.neighbour)]
+        assert None not in ends, row
+        assert ends[0].level == ends[1].level, row
+        assert places().country_of(row.place) != places().country_of(row.neighbour), row
+
+
+def test_land_neighbours_of_the_three_countries_are_those_of_the_reference_data():
+    others = [place.code for place in places() if place.level == "country"]
+    beside = {one: {code for code in others if places().adjoin(one, code)} for one in ("CN", "PK", "RU")}
+    assert {one: len(codes) for one, codes in beside.items()} == {"CN": 14, "PK": 4, "RU": 14}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("CN-HL", "RU-AMU", True),
+        ("RU-AMU", "CN-HL", True),
+        ("CN-HL", "RU-OMS", False),
+        ("CN-HL", "CN-JL", False),
+        ("PK-GB", "CN", True),
+        ("PK-SD", "CN", False),
+        ("CN", "PK-GB", True),
+        ("CN", "PK", True),
+        ("PK", "RU", False),
+        ("PK-PB", "RU-AMU", False),
+        ("CN-YN", "VN-02", True),
+        ("CN-XJ", "XX-1", False),
+    ],
+)
+def test_places_adjoin_across_a_border(one, other, expected):
+    assert places().adjoin(one, other) is expected
+
+
+def test_district_adjoins_what_its_province_adjoins_and_what_its_own_row_names(tmp_path):
+    file = tmp_path / "districts.csv"
+    file.write_text(
+        "code,level,parent,name_en,neighbours,source,source_on\n"
+        "PK-GB-HNZ,admin2,PK-GB,Hunza,,Test,2026-11-28\n"
+        "PK-X9,admin1,PK,Ninth,CN-X9,Test,2026-11-28\n"
+        "CN-X9,admin1,CN,Ninth of China,,Test,2026-11-28\n",
+        "utf-8",
+    )
+    known = Places(places(), borders=[(row.place, row.neighbour) for row in borders()])
+    known.load(file)
+
+    assert known.adjoin("PK-GB-HNZ", "CN-XJ")
+    assert known.adjoin("CN-X9", "PK-X9")
+    assert not known.adjoin("CN-X9", "PK-GB")
+
+
+def test_neighbour_that_is_not_known_is_a_fault_of_its_row(tmp_path):
+    file = tmp_path / "districts.csv"
+    file.write_text(
+        "code,level,parent,name_en,neighbours,source,source_on\nPK-X9,admin1,PK,Ninth,CN-X8,Test,2026-11-28\n", "utf-8"
+    )
+    with pytest.raises(PlaceFileFault, match="neighbour CN-X8 of PK-X9 is not known"):
+        Places(places()).load(file)

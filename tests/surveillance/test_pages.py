@@ -142,7 +142,7 @@ def test_board_links_its_last_figure_to_what_it_is_made_of(reader: Client) -> No
 
 
 def test_rise_is_joint_when_a_partner_shows_it_in_the_same_week(reader: Client) -> None:
-    signal = raise_signal()
+    signal = raise_signal(place="PK-GB")
     partner_figure()
 
     assert "both sides" in text_of(reader, "/surveillance/signals/")
@@ -151,18 +151,34 @@ def test_rise_is_joint_when_a_partner_shows_it_in_the_same_week(reader: Client) 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"value": 20}, {"start_on": LAST_WEEK - timedelta(weeks=1)}, {"disease": "cholera"}, {"is_current": False}],
-    ids=["not above its limit", "another week", "another disease", "replaced"],
+    [
+        {"value": 20},
+        {"start_on": LAST_WEEK - timedelta(weeks=1)},
+        {"disease": "cholera"},
+        {"is_current": False},
+        {"place": "CN-HL"},
+    ],
+    ids=["not above its limit", "another week", "another disease", "replaced", "no neighbour"],
 )
-def test_rise_is_not_joint_with_what_is_no_rise_of_the_same(fields: dict[str, Any]) -> None:
-    raise_signal()
+def test_rise_is_not_joint_with_what_is_no_rise_of_the_same_beside_it(fields: dict[str, Any]) -> None:
+    raise_signal(place="PK-GB")
     partner_figure(**fields)
 
     assert pages.partner_rises(actor=ACTOR, signals=queries.signals(actor=ACTOR)[0]) == {}
 
 
+def test_country_as_a_whole_is_joint_with_its_neighbour_and_with_the_places_at_its_border() -> None:
+    whole, inland, border = (raise_signal(place=code) for code in ("PK", "PK-SD", "PK-GB"))
+    partner_figure(place="CN", place_level="country")
+
+    joint = pages.partner_rises(actor=ACTOR, signals=queries.signals(actor=ACTOR)[0])
+
+    assert set(joint) == {whole.pk, border.pk}
+    assert inland.pk not in joint
+
+
 def test_withdrawn_alert_makes_no_rise_joint() -> None:
-    raise_signal()
+    raise_signal(place="PK-GB")
     alert = PartnerAlert.objects.create(
         from_node="cn.cdc",
         agreement="a" * 64,

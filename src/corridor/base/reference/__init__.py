@@ -3,10 +3,11 @@
 from functools import cache
 from importlib.resources import files
 
+from corridor.base.reference.borders import Border, read_borders
 from corridor.base.reference.diseases import Disease, Diseases, read_diseases
 from corridor.base.reference.places import Place, PlaceFileFault, Places, read_places
 
-__all__ = ["Disease", "Diseases", "Place", "PlaceFileFault", "Places", "diseases", "places"]
+__all__ = ["Border", "Disease", "Diseases", "Place", "PlaceFileFault", "Places", "borders", "diseases", "places"]
 
 _DATA = files("corridor.base.reference") / "data"
 
@@ -15,7 +16,16 @@ _DATA = files("corridor.base.reference") / "data"
 def places() -> Places:
     """Return the places of this process: the package's own, and what was loaded since by `Places.load`."""
     shipped = sorted((_DATA / "places").iterdir(), key=lambda file: file.name)
-    return Places(place for file in shipped if file.name.endswith(".csv") for place in read_places(file))
+    return Places(
+        (place for file in shipped if file.name.endswith(".csv") for place in read_places(file)),
+        borders=((row.place, row.neighbour) for row in borders()),
+    )
+
+
+@cache
+def borders() -> list[Border]:
+    """Return the rows of the package on places that adjoin across a border."""
+    return read_borders(_DATA / "borders.csv")
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from corridor.base.errors import InputFault
+from corridor.base.reference.borders import Borders
 from corridor.base.reference.names import LANGUAGES, NameIndex, name_in
 
 __all__ = ["COLUMNS", "Place", "PlaceFileFault", "PlaceLevel", "PlaceResolver", "Places", "read_places"]
@@ -25,7 +26,7 @@ LEVELS: tuple[PlaceLevel, ...] = ("country", "admin1", "admin2")
 REQUIRED = ("code", "level", "name_en", "source", "source_on")
 COLUMNS = (
     "code", "level", "parent", "name_en", "name_zh_hans", "name_ru", "name_ur", "aliases", "reported_by", "lat", "lon",
-    "population", "population_year", "population_source", "source", "source_on",
+    "population", "population_year", "population_source", "neighbours", "source", "source_on",
 )  # fmt: skip
 """Columns of a file of places; `REQUIRED` must be filled, the others may be absent or empty. Lists part by ``|``."""
 
@@ -63,6 +64,8 @@ class Place:
         Where code and names come from, and when they were read.
     reported_by : tuple of str
         Codes of countries whose files list this place too.
+    neighbours : tuple of str
+        Codes of places of other countries that adjoin this one.
     """
 
     code: str
@@ -78,6 +81,7 @@ class Place:
     source: str = ""
     source_on: date | None = None
     reported_by: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
 
     def name(self, language: str = "en") -> str:
         """Return the name in a language, or in English where it has none."""
@@ -104,10 +108,13 @@ class Places:
     ----------
     places : iterable of Place
         Parents before or after their children.
+    borders : iterable of two codes each
+        Places that adjoin across a border, besides those that the places themselves name.
     """
 
-    def __init__(self, places: Iterable[Place] = ()) -> None:
+    def __init__(self, places: Iterable[Place] = (), *, borders: Iterable[tuple[str, str]] = ()) -> None:
         self._places: dict[str, Place] = {}
+        self._borders = Borders(borders)
         self._children: dict[str, list[Place]] = {}
         self._index = NameIndex()
         self._add(list(places))
@@ -128,10 +135,27 @@ class Places:
 
     def country_of(self, code: str) -> str | None:
         """Return the code of the country that holds a place, or None if the place is not known."""
+        return self._lineage(code)[-1] if code in self._places else None
+
+    def adjoin(self, one: str, other: str) -> bool:
+        """Say whether two places lie in different countries, on either side of a common border.
+
+        A district adjoins what its province adjoins. Where nothing is recorded of the places along a border, all places
+        of the two countries count as adjoining.
+        """
+        return self._borders.adjoin(self._lineage(one), self._lineage(other))
+
+    def _lineage(self, code: str) -> list[str]:
+        """Return a place and what holds it, its country last; a code that is not known goes by its first part."""
         place = self._places.get(code)
+        if place is None:
+            country = code.partition("-")[0]
+            return [code] if code == country else [code, country]
+        lineage = [place.code]
         while place is not None and place.parent is not None:
+            lineage.append(place.parent)
             place = self._places.get(place.parent)
-        return place.code if place else None
+        return lineage
 
     def resolve(self, text: str, *, within: str | None = None, level: PlaceLevel | None = None) -> Place | None:
         """Return the one place that a text names, in any script, by name, alias or code; None if none or several do.
@@ -189,6 +213,12 @@ class Places:
             for place in added
             if place.parent is not None and place.parent not in known
         ]
+        faults += [
+            f"neighbour {code} of {place.code} is not known; load its file first or add its row"
+            for place in added
+            for code in place.neighbours
+            if code not in known
+        ]
         _raise_faults(file, faults)
 
     def _add(self, added: list[Place]) -> None:
@@ -197,6 +227,7 @@ class Places:
             if place.parent is not None:
                 self._children.setdefault(place.parent, []).append(place)
             self._index.add(place.code, [place.code, *place.names.values(), *place.aliases])
+            self._borders.add((place.code, code) for code in place.neighbours)
 
     def _in_scope(self, codes: frozenset[str], within: str | None, level: PlaceLevel | None) -> list[Place]:
         found = [self._places[code] for code in sorted(codes)]
@@ -207,15 +238,7 @@ class Places:
         ]
 
     def _holds(self, within: str, place: Place) -> bool:
-        if within in place.reported_by:
-            return True
-        code: str | None = place.code
-        while code is not None:
-            if code == within:
-                return True
-            above = self._places.get(code)
-            code = above.parent if above else None
-        return False
+        return within in place.reported_by or within in self._lineage(place.code)
 
 
 def read_places(file: Path | Traversable) -> list[Place]:
@@ -345,4 +368,5 @@ class _Row:
             source=self.text("source"),
             source_on=self.day("source_on"),
             reported_by=self.several("reported_by"),
+            neighbours=self.several("neighbours"),
         )

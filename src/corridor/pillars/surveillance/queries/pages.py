@@ -12,6 +12,7 @@ from django.db.models import F, Max, Q
 
 from corridor.accounts.actors import Actor, System
 from corridor.accounts.roles import require
+from corridor.base.reference import places
 from corridor.pillars.surveillance.models import (
     DetectionResult,
     DetectionRun,
@@ -90,9 +91,9 @@ class RunView:
 
 
 def partner_rises(*, actor: Actor, signals: Sequence[SignalView]) -> dict[int, list[PartnerRise]]:
-    """Return for each signal, by number, the partners' places that rise with it: same disease, same period.
+    """Return for each signal, by number, the partners' neighbouring places that rise with it: same disease and period.
 
-    A signal of a whole country is set beside other whole countries alone, one of a place beside places.
+    Places are neighbours where they adjoin across a border (`Places.adjoin`), a whole country and what borders it too.
     """
     require(actor, SEE)
     if not signals:
@@ -108,7 +109,7 @@ def partner_rises(*, actor: Actor, signals: Sequence[SignalView]) -> dict[int, l
             rise
             for rise in rises
             if (rise.disease, rise.start_on) == (signal.disease, signal.start_on)
-            and ("-" in rise.place) == ("-" in signal.place)
+            and places().adjoin(signal.place, rise.place)
         ]
         if fitting:
             found[signal.id] = fitting
