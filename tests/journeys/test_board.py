@@ -77,12 +77,13 @@ def node(settings: Any, tmp_path: Path) -> None:
         actor=System("test"),
         now=NOW,
     )
-    rows = [count(str(MONDAY - timedelta(weeks=back)), 40 if back == 1 else 9) for back in range(1, 30)]
+    weeks = range(1, 30)
+    rows = [count(str(MONDAY - timedelta(weeks=back)), 40 if back == 1 else 9, place="PK-GB") for back in weeks]
     read = tasks.read_file(
         pl.DataFrame(rows).write_csv().encode(), name="counts.csv", kind="counts", mapping=Mapping(), as_of=NOW
     )
     tasks.take_in(read, source="Punjab office", as_of=NOW, actor=System("test"), now=NOW)
-    raise_signal()
+    raise_signal(place="PK-GB")
     for back in range(1, 12):
         start = MONDAY - timedelta(weeks=back)
         figures: dict[str, Any] = {"value": 31 if back == 1 else 12}
