@@ -353,7 +353,9 @@ def board(disease: str) -> dict[str, Any]:
     """Return what the Monday board of a disease rests on."""
     from corridor.pillars.surveillance import queries
 
-    view = queries.board(actor=_person("epidemiologist"), now=_now(), disease=disease)
+    person = _person("epidemiologist")
+    view = queries.board(actor=person, now=_now(), disease=disease)
+    partners = queries.partner_counts(actor=person, disease=disease, period="week", first_on=date(1900, 1, 1))
     return {
         "signals": [
             {"disease": each.disease, "place": each.place, "start_on": each.start_on, "observed": each.observed}
@@ -363,7 +365,7 @@ def board(disease: str) -> dict[str, Any]:
         "new_signals": view.new_signals,
         "alerts": [{"from": each.from_node, "disease": each.disease, "place": each.place} for each in view.alerts],
         "own": view.own.select("place", "start_on", "observed", "sites_reported", "sites_expected", "alarm").to_dicts(),
-        "partners": view.partners.select("from_node", "place", "start_on", "value", "withheld").to_dicts(),
+        "partners": partners.select("from_node", "place", "start_on", "value", "withheld").to_dicts(),
         "simulated": view.simulated,
     }
 

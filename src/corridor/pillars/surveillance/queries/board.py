@@ -1,5 +1,6 @@
 """The Monday view: one's own and the partners' curves, what is new, what must be done, how fresh everything is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -30,7 +31,12 @@ __all__ = ["Board", "PartnerAlertView", "PartnerFreshness", "Waiting", "board", 
 
 SEE = "surveillance.see_board"
 SHOWN_DAYS = {"day": 75, "week": 60 * 7, "month": 3 * 366}
-"""How far back from the last figure the board reads; the page of counts has all of it."""
+"""How far back from the last figure a curve of the board reaches; the page of counts has all of it."""
+RECENT_DAYS = {"day": 30, "week": 7 * 13, "month": 366}
+"""How far back the board reads all places; the curves alone are longer."""
+LATELY = 8
+"""Periods by whose cases a place is chosen for a curve where nothing else chooses one."""
+CURVES_OF_PARTNERS = 2
 
 PARTNER_SCHEMA = {
     "from_node": pl.String,
@@ -108,7 +114,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """What the Monday page shows of one disease: the last 60 weeks or 75 days of it.
+    """What the Monday page shows of one disease: all places lately, and the longer curves of a few.
 
     Attributes
     ----------
@@ -121,12 +127,14 @@ class Board:
         places_reported, places, is_whole, expected, upperbound, alarm, method, fallback.
     partners : polars.DataFrame, columns of `PARTNER_SCHEMA`
         The accepted figures of each partner, the highest revisions; withheld ones with the rule's name.
+    own_place, own_curve : the place of one's own whose curve is shown, and its last 60 weeks or 75 days; "" without any
+    partner_curves : the same of the first partners, by node and place
     signals : open signals of all diseases, newest first; `signals_open` is how many there are
     alerts : partners' alerts that stand and that nobody has seen, newest first
     sources, freshness : how fresh one's own sources and the partners' figures are
     waiting : figures of partners that wait for a person
     looked_at : when this person looked before; None at the first time
-    new_signals, new_alerts, new_figures : what came since then
+    new_signals : how many were raised since then
     as_of : moment of one's own youngest extract
     simulated : something on the board is simulated
     """
@@ -137,6 +145,9 @@ class Board:
     case_definition: str
     own: pl.DataFrame
     partners: pl.DataFrame
+    own_place: str
+    own_curve: pl.DataFrame
+    partner_curves: dict[tuple[str, str], pl.DataFrame]
     signals: tuple[SignalView, ...]
     signals_open: int
     alerts: tuple[PartnerAlertView, ...]
@@ -145,14 +156,24 @@ class Board:
     waiting: tuple[Waiting, ...]
     looked_at: datetime | None
     new_signals: int
-    new_alerts: int
-    new_figures: int
     as_of: datetime | None
     simulated: bool
 
 
-def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -> Board:
+def board(
+    *,
+    actor: Actor,
+    now: datetime,
+    disease: str = "",
+    period: str = "",
+    wanted: Mapping[str, Sequence[str]] | None = None,
+) -> Board:
     """Return the board of a disease; without one, of that with the newest open signal, else the first with data.
+
+    Parameters
+    ----------
+    wanted : by node ("" for one's own) the places whose curve is wanted, the first of which there are figures; else the
+        place of one's newest signal, else the one with the most cases lately
 
     Raises
     ------
@@ -164,9 +185,22 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
     open_signals, signals_open = signals(actor=actor, statuses=OPEN, limit=50)
     disease = disease or next((each.disease for each in open_signals), "") or next(iter(known), "")
     period = period or period_of(actor=actor, disease=disease)
-    first_on = _last_on(disease, period, today=now.astimezone(UTC).date()) - timedelta(days=SHOWN_DAYS[period])
-    own, as_of, simulated = _own(disease, period, first_on, actor=actor)
-    partners = partner_counts(actor=actor, disease=disease, period=period, first_on=first_on)
+    today = now.astimezone(UTC).date()
+    recent, long = timedelta(days=RECENT_DAYS[period]), timedelta(days=SHOWN_DAYS[period])
+    last_on = _last_on(disease, period, today=today)
+    own, as_of, simulated = _own(disease, period, last_on - recent, actor=actor)
+    own_place = _own_place((wanted or {}).get("", ()), own, disease=disease, signals=open_signals)
+    parts = {
+        node: partner_counts(actor=actor, disease=disease, period=period, first_on=last - recent, from_node=node)
+        for node, last in _last_of_partners(disease, period, first_on=last_on - long)
+    }
+    curves = {}
+    for node, figures in list(parts.items())[:CURVES_OF_PARTNERS]:
+        place = _wanted((wanted or {}).get(node, ()), figures) or _largest(figures, "value")
+        curves[node, place] = partner_counts(
+            actor=actor, disease=disease, period=period, first_on=last_on - long, from_node=node, place=place
+        )
+    partners = pl.concat(parts.values()) if parts else pl.DataFrame(schema=PARTNER_SCHEMA)
     alerts = partner_alerts(actor=actor, only_unseen=True)
     looked_at = _looked_at(actor)
     return Board(
@@ -176,6 +210,9 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
         case_definition=case_definition(COUNTED_CLASSES),
         own=own,
         partners=partners,
+        own_place=own_place,
+        own_curve=_own(disease, period, last_on - long, actor=actor, within=own_place)[0] if own_place else own,
+        partner_curves=curves,
         signals=tuple(open_signals),
         signals_open=signals_open,
         alerts=tuple(alerts),
@@ -183,20 +220,47 @@ def board(*, actor: Actor, now: datetime, disease: str = "", period: str = "") -
         freshness=_freshness(partners),
         waiting=_waiting(),
         looked_at=looked_at,
-        **_news(looked_at),
+        new_signals=_new_signals(looked_at),
         as_of=as_of,
         simulated=simulated or bool(partners["simulated"].any()) or any(alert.simulated for alert in alerts),
     )
 
 
-def _own(disease: str, period: str, first_on: date, *, actor: Actor) -> tuple[pl.DataFrame, datetime | None, bool]:
+def _own(
+    disease: str, period: str, first_on: date, *, actor: Actor, within: str | None = None
+) -> tuple[pl.DataFrame, datetime | None, bool]:
     parts, whole = counts_by_level(
-        actor=actor, diseases=[disease], period=period, levels=["admin1", "country"], first_on=first_on
+        actor=actor, diseases=[disease], period=period, levels=["admin1", "country"], first_on=first_on, within=within
     )
     frame = pl.concat([parts.frame, whole.frame]).unique(["place", "start_on"], keep="last", maintain_order=True)
-    limits = _limits(disease, period)
+    if within is not None:
+        # The country of a single province would hold that province alone.
+        frame = frame.filter(pl.col("place") == within)
+    limits = _limits(disease, period, first_on)
     joined = frame.drop("disease").join(limits, on=["place", "start_on"], how="left", maintain_order="left")
     return joined, parts.as_of, parts.simulated
+
+
+def _own_place(wanted: Sequence[str], own: pl.DataFrame, *, disease: str, signals: Sequence[SignalView]) -> str:
+    """Return the first place wanted, else that of the newest signal, else the one with the most cases lately."""
+    signalled = [each.place for each in signals if each.disease == disease]
+    chosen = _wanted([*wanted, *(code for code in signalled if "-" in code), *signalled], own)
+    parts = own.filter(pl.col("place").str.contains("-", literal=True))
+    return chosen or _largest(parts, "observed") or _largest(own, "observed")
+
+
+def _wanted(wanted: Sequence[str], figures: pl.DataFrame) -> str:
+    codes = set(figures["place"].unique())
+    return next((code for code in wanted if code in codes), "")
+
+
+def _largest(figures: pl.DataFrame, column: str) -> str:
+    """Return the place with the most cases lately, "" without any figure."""
+    if figures.is_empty():
+        return ""
+    starts = figures["start_on"].unique().sort().tail(LATELY).implode()
+    totals = figures.filter(pl.col("start_on").is_in(starts)).group_by("place").agg(pl.col(column).sum())
+    return str(totals.sort([column, "place"], descending=[True, False])["place"][0])
 
 
 def _last_on(disease: str, period: str, *, today: date) -> date:
@@ -208,8 +272,16 @@ def _last_on(disease: str, period: str, *, today: date) -> date:
     return max((day for day in last if day is not None), default=today)
 
 
-def _limits(disease: str, period: str) -> pl.DataFrame:
-    """Return what the last run said of each place and period."""
+def _last_of_partners(disease: str, period: str, *, first_on: date) -> list[tuple[str, date]]:
+    """Return by node the last day of which a partner sent figures since `first_on`; one that fell silent is there."""
+    figures = PartnerCount.objects.filter(
+        is_current=True, disease=disease, period_type=period, stratum="", start_on__gte=first_on
+    )
+    return list(figures.order_by().values_list("from_node").annotate(last=Max("start_on")).order_by("from_node"))
+
+
+def _limits(disease: str, period: str, first_on: date) -> pl.DataFrame:
+    """Return what the last run said of each place and period from a day on."""
     schema = {
         "place": pl.String,
         "start_on": pl.Date,
@@ -220,20 +292,32 @@ def _limits(disease: str, period: str) -> pl.DataFrame:
         "fallback": pl.String,
     }
     run = DetectionRun.objects.filter(disease=disease, period_type=period).order_by("-ran_at", "-id").first()
-    return fetch(DetectionResult, schema, where="run_id = %s", parameters=[run.pk if run is not None else -1])
+    parameters = [run.pk if run is not None else -1, str(first_on)]
+    return fetch(DetectionResult, schema, where="run_id = %s AND start_on >= %s", parameters=parameters)
 
 
-def partner_counts(*, actor: Actor, disease: str, period: str, first_on: date) -> pl.DataFrame:
-    """Return the accepted figures of all partners, the highest revision of each, columns of `PARTNER_SCHEMA`.
+def partner_counts(
+    *, actor: Actor, disease: str, period: str, first_on: date, from_node: str = "", place: str = ""
+) -> pl.DataFrame:
+    """Return the accepted figures of partners, the highest revision of each, columns of `PARTNER_SCHEMA`.
+
+    Parameters
+    ----------
+    from_node, place : only those of this partner, of this place; of all without
 
     A figure that came under an agreement and again under its amendment is shown once, as received last.
     """
     require(actor, SEE)
+    where = "is_current AND disease = %s AND period_type = %s AND start_on >= %s AND stratum = ''"
+    parameters = [disease, period, str(first_on)]
+    for column, value in (("from_node", from_node), ("place", place)):
+        if value:
+            where, parameters = f"{where} AND {column} = %s", [*parameters, value]
     frame = fetch(
         PartnerCount,
         {**PARTNER_SCHEMA, "id": pl.Int64},
-        where="is_current AND disease = %s AND period_type = %s AND start_on >= %s AND stratum = ''",
-        parameters=[disease, period, str(first_on)],
+        where=where,
+        parameters=parameters,
         columns={"upperbound": '"limit"'},
     )
     key = ["from_node", "place", "start_on", "case_classes"]
@@ -313,16 +397,6 @@ def _looked_at(actor: Actor) -> datetime | None:
     return looked.before_at if looked is not None else None
 
 
-def _news(since: datetime | None) -> dict[str, int]:
-    new_signals = Signal.objects.all()
-    new_alerts = PartnerAlert.objects.exclude(disease="")
-    new_figures = PartnerCount.objects.filter(is_current=True)
-    if since is not None:
-        new_signals = new_signals.filter(raised_at__gt=since)
-        new_alerts = new_alerts.filter(received_at__gt=since)
-        new_figures = new_figures.filter(received_at__gt=since)
-    return {
-        "new_signals": new_signals.count(),
-        "new_alerts": new_alerts.count(),
-        "new_figures": new_figures.count(),
-    }
+def _new_signals(since: datetime | None) -> int:
+    raised = Signal.objects.all() if since is None else Signal.objects.filter(raised_at__gt=since)
+    return raised.count()

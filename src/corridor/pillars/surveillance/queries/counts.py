@@ -11,10 +11,10 @@ from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.base.reference import places
 from corridor.pillars.surveillance.models import Case, CountReport, Import, WeekTally
-from corridor.pillars.surveillance.queries.rows import Visible, chosen, fetch_visible, visible, with_rows
+from corridor.pillars.surveillance.queries.rows import Parameter, Visible, chosen, fetch_visible, visible, with_rows
 from corridor.pillars.surveillance.rules import COUNTED_CLASSES, next_start, period_start, whole_periods
 
-__all__ = ["FIGURE_SCHEMA", "Figures", "counts_by_level", "diseases_with_data", "holder", "period_counts"]
+__all__ = ["FIGURE_SCHEMA", "Figures", "counts_by_level", "diseases_with_data", "held_by", "holder", "period_counts"]
 
 SEE = "surveillance.see_board"
 SITES = ("sites_reported", "sites_expected", "tests", "positives")
@@ -64,6 +64,7 @@ class _Asked:
     classes: tuple[str, ...]
     first_on: date
     end_on: date
+    within: str | None
     versions: Visible
 
 
@@ -86,6 +87,7 @@ def period_counts(
     level: str | None = None,
     first_on: date | None = None,
     end_on: date | None = None,
+    within: str | None = None,
     known_at: datetime | None = None,
 ) -> Figures:
     """Return counts by disease, place and period.
@@ -99,6 +101,7 @@ def period_counts(
     level : "country", "admin1" or "admin2"; figures of smaller places are added up to it. None keeps places as
         reported. A place above the level stays itself: cases of which no more is known than the country.
     first_on, end_on : half-open range of days; the whole by default
+    within : code of a place; only it and what it holds
     known_at : moment; the figures as they were known then
 
     Raises
@@ -122,6 +125,7 @@ def period_counts(
         levels=[level],
         first_on=first_on,
         end_on=end_on,
+        within=within,
         known_at=known_at,
     )
     return figures
@@ -137,6 +141,7 @@ def counts_by_level(
     classes: tuple[str, ...] = COUNTED_CLASSES,
     first_on: date | None = None,
     end_on: date | None = None,
+    within: str | None = None,
     known_at: datetime | None = None,
 ) -> tuple[Figures, ...]:
     """Return what `period_counts` returns for each of `levels`, read from the database once.
@@ -154,6 +159,7 @@ def counts_by_level(
         classes=tuple(name for name in COUNTED_CLASSES if name in classes),
         first_on=first_on or _FAR_PAST,
         end_on=end_on or _FAR_FUTURE,
+        within=within,
         versions=visible(known_at=known_at),
     )
     coverage = _coverage(asked.versions)
@@ -205,7 +211,7 @@ def _coverage(versions: Visible) -> _Coverage:
 def _cases(asked: _Asked, coverage: _Coverage) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the cases that line lists add up to, zeros included, and the pairs of disease and place they cover."""
     counted = _tallied(asked) if asked.period == "week" else _counted(asked)
-    condition, parameters = chosen("disease", asked.diseases)
+    condition, parameters = _chosen(asked)
     pairs = fetch_visible(
         WeekTally,
         {"disease": pl.String, "place": pl.String, "source": pl.Int64},
@@ -234,8 +240,25 @@ def _cases(asked: _Asked, coverage: _Coverage) -> tuple[pl.DataFrame, pl.DataFra
     return figures.group_by(_KEY).agg(pl.col("observed").sum()), pairs.select("disease", "place").unique()
 
 
-def _tallied(asked: _Asked) -> pl.DataFrame:
+def _chosen(asked: _Asked) -> tuple[str, list[Parameter]]:
+    """Return the condition on disease and place, and its parameters."""
     condition, parameters = chosen("disease", asked.diseases)
+    if asked.within is None:
+        return condition, parameters
+    inside, codes = chosen("place", held_by(asked.within))
+    return f"{condition} AND {inside}", [*parameters, *codes]
+
+
+def held_by(code: str) -> list[str]:
+    """Return the code of a place and those of all places that it holds."""
+    codes = [code]
+    for above in codes:
+        codes += [place.code for place in places().children(above)]
+    return codes
+
+
+def _tallied(asked: _Asked) -> pl.DataFrame:
+    condition, parameters = _chosen(asked)
     total = " + ".join(f"{asked.basis}_{name}" for name in asked.classes) or "0"
     return fetch_visible(
         WeekTally,
@@ -249,7 +272,7 @@ def _tallied(asked: _Asked) -> pl.DataFrame:
 
 def _counted(asked: _Asked) -> pl.DataFrame:
     day = f"{asked.basis}_on"
-    diseases, disease_parameters = chosen("disease", asked.diseases)
+    diseases, disease_parameters = _chosen(asked)
     classes, class_parameters = chosen("classification", asked.classes)
     days = fetch_visible(
         Case,
@@ -265,7 +288,7 @@ def _counted(asked: _Asked) -> pl.DataFrame:
 
 def _reports(asked: _Asked) -> pl.DataFrame:
     """Return the reported counts, their periods made as long as asked, sources added up."""
-    diseases, disease_parameters = chosen("disease", asked.diseases)
+    diseases, disease_parameters = _chosen(asked)
     periods, period_parameters = chosen("period_type", _FINER[asked.period])
     rows = fetch_visible(
         CountReport,

@@ -12,7 +12,7 @@ from django.db.models import Q
 from corridor.base.reference import diseases
 from corridor.pillars.surveillance.models import Import
 
-__all__ = ["Visible", "chosen", "fetch", "fetch_visible", "visible", "with_rows"]
+__all__ = ["Parameter", "Visible", "chosen", "fetch", "fetch_visible", "visible", "with_rows"]
 
 Schema = Mapping[str, Any]
 Parameter = str | int | list[str]

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.base.errors import WrongUsage
-from corridor.base.reference import places
 from corridor.pillars.surveillance.models import Case, DetectionResult, Signal, Source
+from corridor.pillars.surveillance.queries.counts import held_by
 from corridor.pillars.surveillance.queries.rows import chosen, fetch_visible, visible
 from corridor.pillars.surveillance.tables.linelist import CASE_SCHEMA
 
@@ -179,7 +179,7 @@ def signal_cases(*, signal_id: int, actor: Actor) -> pl.DataFrame:
     require(actor, "surveillance.see_cases")
     row = _one(signal_id)
     day = f"{row.basis}_on"
-    condition, parameters = chosen("place", _within(row.place))
+    condition, parameters = chosen("place", held_by(row.place))
     cases = fetch_visible(
         Case,
         {"source": pl.Int64, **_CASE_COLUMNS},
@@ -191,13 +191,6 @@ def signal_cases(*, signal_id: int, actor: Actor) -> pl.DataFrame:
     names = dict(Source.objects.values_list("pk", "name"))
     named = pl.col("source").replace_strict(names, default=None, return_dtype=pl.String)
     return cases.with_columns(named).sort(day, "source", "case_id")
-
-
-def _within(code: str) -> list[str]:
-    codes = [code]
-    for holder in codes:
-        codes += [place.code for place in places().children(holder)]
-    return codes
 
 
 def _one(signal_id: int) -> Signal:

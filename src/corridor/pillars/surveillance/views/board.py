@@ -60,15 +60,17 @@ def board(request: PersonRequest) -> HttpResponse:
     asked = request.GET.get("period", "")
     open_signals, _number = queries.signals(actor=actor, statuses=OPEN, limit=SIGNALS)
     joint = pages.partner_rises(actor=actor, signals=open_signals)
+    disease = _known(request.GET.get("disease", "")) or _pressing(open_signals, joint)
     view = queries.board(
         actor=actor,
         now=now,
-        disease=_known(request.GET.get("disease", "")) or _pressing(open_signals, joint),
+        disease=disease,
         period=asked if asked in PERIODS else "",
+        wanted=_wanted(request, [rise for rises in joint.values() for rise in rises if rise.disease == disease]),
     )
     monday = _monday(now)
     lacking = pages.lacking_places(actor=actor, diseases=view.diseases, monday=monday)
-    curves, latest, form = shown(request, view, joint)
+    curves, latest, form = shown(request, view)
     context = {
         "view": view,
         "since": weekday_text(view.looked_at.date()) if view.looked_at else "",
@@ -104,6 +106,18 @@ def _known(code: str) -> str:
 def _pressing(signals: Sequence[queries.SignalView], joint: dict[int, Any]) -> str:
     """Return the disease that rises on both sides of a border, or nothing: the board then takes the newest signal's."""
     return next((each.disease for each in signals if each.id in joint), "")
+
+
+def _wanted(request: PersonRequest, rises: Sequence[pages.PartnerRise]) -> dict[str, list[str]]:
+    """Return by node ("" for one's own) the places whose curves are asked for, then those that rise with one's own."""
+    wanted = {
+        name.removeprefix("place").removeprefix("-"): [place]
+        for name, place in request.GET.items()
+        if name.startswith("place")
+    }
+    for rise in rises:
+        wanted.setdefault(rise.from_node, []).append(rise.place)
+    return wanted
 
 
 def _monday(now: datetime) -> date:

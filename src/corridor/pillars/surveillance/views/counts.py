@@ -190,7 +190,7 @@ def _query(request: PersonRequest, asked: dict[str, Any], known_at: datetime | N
     until = asked["until_on"]
     place = asked["place"]
     level = ("country", "admin1", "admin2")[min(place.count("-"), 2)] if place else asked["level"]
-    figures = queries.period_counts(
+    return queries.period_counts(
         actor=request.user,
         diseases=[asked["disease"]],
         period=asked["period"],
@@ -198,17 +198,8 @@ def _query(request: PersonRequest, asked: dict[str, Any], known_at: datetime | N
         level=level,
         first_on=asked["first_on"],
         end_on=until + timedelta(days=1) if until else None,
+        within=place or None,
         known_at=known_at,
-    )
-    if not place:
-        return figures
-    return queries.Figures(
-        frame=figures.frame.filter(pl.col("place") == place),
-        period=figures.period,
-        basis=figures.basis,
-        classes=figures.classes,
-        as_of=figures.as_of,
-        simulated=figures.simulated,
     )
 
 

@@ -15,7 +15,6 @@ from corridor.accounts.access import PersonRequest
 from corridor.base.reference import diseases as known_diseases
 from corridor.pillars.surveillance import queries
 from corridor.pillars.surveillance.forms import BoardForm
-from corridor.pillars.surveillance.queries import pages
 from corridor.pillars.surveillance.texts import period_text, place_text, withheld_text
 from corridor.pillars.surveillance.views.curves import (
     SHOWN,
@@ -30,7 +29,6 @@ from corridor.web.tables import Cell, Column, Table
 
 __all__ = ["Curve", "latest_tables", "shown"]
 
-PARTNER_CURVES = 2
 LATEST = 4
 PLACES = 12
 
@@ -54,69 +52,38 @@ class Curve:
 
 
 def shown(
-    request: PersonRequest, view: queries.Board, joint: dict[int, list[pages.PartnerRise]]
+    request: PersonRequest, view: queries.Board
 ) -> tuple[list[Curve], tuple[str, ChartFrame | None] | None, BoardForm]:
     """Return the curves, the map of the last whole period, and the chooser."""
     own_places = view.own["place"].unique().to_list()
     nodes = {
         node: sorted(view.partners.filter(pl.col("from_node") == node)["place"].unique())
-        for node in sorted(view.partners["from_node"].unique())
+        for node, _place in view.partner_curves
     }
-    form = BoardForm(request.GET or None, diseases=view.diseases, places=own_places, partners=nodes)
+    form = BoardForm(
+        {
+            "disease": view.disease,
+            "period": view.period,
+            "place": view.own_place,
+            **{f"place-{node}": place for node, place in view.partner_curves},
+        },
+        diseases=view.diseases,
+        places=own_places,
+        partners=nodes,
+    )
     if not own_places and not nodes:
         return [], None, form
     last = max(day for day in (view.own["start_on"].max(), view.partners["start_on"].max()) if isinstance(day, date))
     alerts = {
         (alert.place, alert.start_on) for alert in view.alerts if alert.disease == view.disease and alert.start_on
     }
-    chosen = _own_place(request.GET.get("place", ""), view)
-    span = "half" if chosen and nodes else "full"
-    curves = [_own_curve(request, view, chosen, last, span=span)] if chosen else []
-    rising = {rise.from_node: rise.place for rises in joint.values() for rise in rises if rise.disease == view.disease}
-    initial = {"disease": view.disease, "period": view.period, "place": chosen}
-    for node, codes in list(nodes.items())[:PARTNER_CURVES]:
-        place = _partner_place(request.GET.get(f"place-{node}", ""), codes, rising.get(node, ""), view.partners, node)
-        initial[f"place-{node}"] = place
-        curves.append(_partner_curve(request, view, node, place, last, alerts))
-    form = BoardForm(
-        initial, diseases=view.diseases, places=own_places, partners=dict(list(nodes.items())[:PARTNER_CURVES])
-    )
+    span = "half" if view.own_place and nodes else "full"
+    curves = [_own_curve(request, view, last, span=span)] if view.own_place else []
+    curves += [
+        _partner_curve(request, view, node, place, figures, last=last, alerts=alerts)
+        for (node, place), figures in view.partner_curves.items()
+    ]
     return curves, _map(request, view, alerts), form
-
-
-def _own_place(asked: str, view: queries.Board) -> str:
-    """Return the place asked for, else that of the newest signal, else the one with the most cases lately."""
-    codes = set(view.own["place"].unique())
-    if asked in codes:
-        return asked
-    signalled = [each.place for each in view.signals if each.disease == view.disease and each.place in codes]
-    parts = [code for code in signalled if "-" in code]
-    if parts or signalled:
-        return (parts or signalled)[0]
-    return _largest(view.own.filter(pl.col("place").str.contains("-", literal=True)), "observed") or _largest(
-        view.own, "observed"
-    )
-
-
-def _partner_place(asked: str, codes: Sequence[str], rising: str, partners: pl.DataFrame, node: str) -> str:
-    if asked in codes:
-        return asked
-    return rising if rising in codes else _largest(partners.filter(pl.col("from_node") == node), "value")
-
-
-def _largest(frame: pl.DataFrame, column: str) -> str:
-    """Return the place with the most cases in the last eight periods."""
-    if frame.is_empty():
-        return ""
-    starts = frame["start_on"].unique().sort().tail(8).implode()
-    totals = frame.filter(pl.col("start_on").is_in(starts)).group_by("place").agg(pl.col(column).sum())
-    return str(totals.sort([column, "place"], descending=[True, False])["place"][0])
-
-
-def _own_points(view: queries.Board, place: str) -> list[Point]:
-    mine = view.own.filter(pl.col("place") == place).tail(2 * SHOWN[view.period])
-    base = reverse("surveillance:counts")
-    return [_own_point(view, row, base=base) for row in mine.iter_rows(named=True)]
 
 
 def _own_point(view: queries.Board, row: dict[str, Any], *, base: str) -> Point:
@@ -133,8 +100,11 @@ def _own_point(view: queries.Board, row: dict[str, Any], *, base: str) -> Point:
     )
 
 
-def _own_curve(request: PersonRequest, view: queries.Board, place: str, last: date, *, span: str) -> Curve:
-    points = points_between(_own_points(view, place), last=last, period=view.period)
+def _own_curve(request: PersonRequest, view: queries.Board, last: date, *, span: str) -> Curve:
+    place, base = view.own_place, reverse("surveillance:counts")
+    mine = view.own_curve.tail(2 * SHOWN[view.period])
+    rows = [_own_point(view, row, base=base) for row in mine.iter_rows(named=True)]
+    points = points_between(rows, last=last, period=view.period)
     known = [point for point in points if point.observed is not None and point.is_whole]
     disease = known_diseases().get(view.disease)
     return Curve(
@@ -158,11 +128,6 @@ def _own_curve(request: PersonRequest, view: queries.Board, place: str, last: da
     )
 
 
-def _partner_rows(view: queries.Board, node: str, place: str) -> list[dict[str, Any]]:
-    here = (pl.col("from_node") == node) & (pl.col("place") == place)
-    return view.partners.filter(here).sort("start_on").tail(2 * SHOWN[view.period]).to_dicts()
-
-
 def _partner_point(row: dict[str, Any], alerts: set[tuple[str, date]]) -> Point:
     above = row["upperbound"] is not None and row["value"] is not None and row["value"] > row["upperbound"]
     return Point(
@@ -183,10 +148,12 @@ def _partner_curve(
     view: queries.Board,
     node: str,
     place: str,
+    figures: pl.DataFrame,
+    *,
     last: date,
     alerts: set[tuple[str, date]],
 ) -> Curve:
-    rows = _partner_rows(view, node, place)
+    rows = figures.sort("start_on").tail(2 * SHOWN[view.period]).to_dicts()
     points = points_between([_partner_point(row, alerts) for row in rows], last=last, period=view.period)
     newest = rows[-1] if rows else None
     fresh = next((each for each in view.freshness if each.from_node == node), None)
