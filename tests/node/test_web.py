@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 import json
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,7 @@ from corridor.accounts.actors import System
 from corridor.accounts.roles import NotPermitted
 from corridor.accounts.services import add_person
 from corridor.jobs import registry
-from corridor.web import chart_render, chart_store, chart_theme, charts, exports, formats, maps, navigation
+from corridor.web import chart_render, chart_store, chart_theme, charts, exports, formats, maps, navigation, outlines
 from corridor.web.tables import Cell, Column, Table
 from corridor.web.templatetags import corridor_web
 
@@ -467,7 +468,7 @@ def test_boundary_file_that_cannot_be_drawn_is_refused_with_what_to_do(settings,
     (tmp_path / maps.BOUNDARY_FILE).write_text(content, encoding="utf-8")
 
     with pytest.raises(maps.BadBoundaries, match=r"boundaries\.geojson"):
-        maps.outlines()
+        maps.ground((60, 20, 80, 40))
 
 
 def test_outlines_keep_their_shape_and_lose_their_properties(settings, tmp_path):
@@ -476,9 +477,51 @@ def test_outlines_keep_their_shape_and_lose_their_properties(settings, tmp_path)
     content = {"features": [{"type": "Feature", "geometry": line, "properties": {"name": "x", "url": "http://x"}}]}
     (tmp_path / maps.BOUNDARY_FILE).write_text(json.dumps(content), encoding="utf-8")
 
-    feature = maps.outlines()["features"][0]
+    ground = maps.ground((60, 20, 80, 40))
 
-    assert feature == {"type": "Feature", "properties": {}, "geometry": line}
+    assert ground.style == "outline"
+    assert json.loads(json.dumps(ground.features)) == [{"type": "Feature", "properties": {}, "geometry": line}]
+
+
+def test_map_of_a_node_without_outlines_of_its_own_shows_the_land_within_its_stretch(settings, tmp_path):
+    settings.CORRIDOR_HOME = tmp_path
+    west, south, east, north = box = (65.0, 25.0, 80.0, 40.0)
+
+    ground = maps.ground(box)
+
+    assert ground.style == "land"
+    points = [point for each in ground.features for ring in each["geometry"]["coordinates"] for point in ring]
+    assert len(points) > 50
+    assert all(west <= lon <= east and south <= lat <= north for lon, lat in points)
+
+
+def _square(size, *, clockwise=False):
+    ring = [[0, 0], [size, 0], [size, size], [0, size], [0, 0]]
+    return ring[::-1] if clockwise else ring
+
+
+def _area(ring):
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in itertools.pairwise(ring)) / 2
+
+
+@pytest.mark.parametrize("clockwise", [False, True])
+def test_area_is_cut_to_the_stretch_and_wound_as_the_sphere_reads_it(clockwise):
+    hole = [[1, 1], [3, 1], [3, 3], [1, 3], [1, 1]]
+    area = {"geometry": {"type": "Polygon", "coordinates": [_square(10, clockwise=clockwise), hole]}}
+
+    (feature,) = outlines.clipped([area], (-5, -5, 2, 8))
+    outer, inner = feature["geometry"]["coordinates"]
+
+    assert (_area(outer), _area(inner)) == (-16, 2)
+    assert outlines.clipped([area], (20, 20, 30, 30)) == []
+
+
+def test_line_that_leaves_the_stretch_and_comes_back_is_cut_in_two():
+    line = {"geometry": {"type": "LineString", "coordinates": [[-4, 1], [1, 1], [1, 6], [3, 6], [3, 1]]}}
+
+    parts = outlines.clipped([line], (0, 0, 4, 4))
+
+    assert [part["geometry"]["coordinates"] for part in parts] == [[(0, 1), (1, 1), (1, 4)], [(3, 4), (3, 1)]]
 
 
 # Pages about faults

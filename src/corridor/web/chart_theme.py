@@ -116,6 +116,13 @@ def config(theme: Theme, *, language: str = "en", watermark_size: int = 40) -> d
             "signal-label": {**text, "color": colours["alarm"], "fill": colours["alarm"], "fontSize": 11},
             "outbreak": {"color": colours["line"], "opacity": 0.5},
             "graticule": {"color": colours["line"], "strokeWidth": 0.75, "filled": False},
+            "land": {
+                "color": colours["line"],
+                "fill": colours["line"],
+                "fillOpacity": 0.45,
+                "stroke": colours["paper"],
+                "strokeWidth": 0.75,
+            },
             "outline": {
                 "color": colours["wash"],
                 "fill": colours["wash"],

@@ -1,13 +1,13 @@
-"""The map frame: the chart frame with names of countries, and with the outlines that a node has loaded itself.
+"""The map frame: the chart frame with names of countries, and what lies under the places of a map.
 
-No outline ships with the project: where a boundary runs is for the institutions that use it to say. Without a file of
-its own a map shows places on a graticule. ``HOME/boundaries.geojson`` holds a node's own outlines.
+Where a boundary runs is for the institutions that use a map to say: ``HOME/boundaries.geojson`` holds a node's own
+outlines. Without it the land of an installed package is drawn, coarse and pale, all countries alike.
 """
 
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from corridor.base.reference import places
 from corridor.web import charts
 from corridor.web.chart_render import Width
 from corridor.web.names import place_name
+from corridor.web.outlines import Box, clipped, land
 from corridor.web.tables import Table
 
 BOUNDARY_FILE = "boundaries.geojson"
@@ -33,8 +34,16 @@ class BadBoundaries(InputFault):
     code = "bad-boundaries"
 
 
-def outlines() -> dict[str, Any] | None:
-    """Return the node's own outlines as GeoJSON, or None where it has loaded none.
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What lies under the places of a map: GeoJSON features, and the style in which the theme draws them."""
+
+    features: list[dict[str, Any]]
+    style: str
+
+
+def ground(box: Box) -> Ground:
+    """Return the node's own outlines within a box, or the land of all countries where it has loaded none.
 
     Raises
     ------
@@ -44,13 +53,13 @@ def outlines() -> dict[str, Any] | None:
     home = getattr(settings, "CORRIDOR_HOME", None)
     path = Path(home) / BOUNDARY_FILE if home is not None else None
     if path is None or not path.is_file():
-        return None
+        return Ground(features=land(box), style="land")
     status = path.stat()
     if status.st_size > MOST_BYTES:
         raise BadBoundaries(
             f"{BOUNDARY_FILE} has {status.st_size:,} bytes; at most {MOST_BYTES:,}. Simplify the outlines."
         )
-    return _read(path, status.st_mtime_ns)
+    return Ground(features=clipped(_read(path, status.st_mtime_ns), box), style="outline")
 
 
 def frame(
@@ -111,8 +120,8 @@ def _middle(code: str) -> tuple[float, float] | None:
 
 
 @functools.lru_cache(maxsize=2)
-def _read(path: Path, changed: int) -> dict[str, Any]:
-    """Read the file; `changed` makes a file that was written anew count as another one."""
+def _read(path: Path, changed: int) -> list[dict[str, Any]]:
+    """Read the features of the file; `changed` makes a file that was written anew count as another one."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -127,5 +136,4 @@ def _read(path: Path, changed: int) -> dict[str, Any]:
         shape = geometry.get("type") if isinstance(geometry, dict) else None
         if shape not in SHAPES:
             raise BadBoundaries(f"{BOUNDARY_FILE}: feature {number} is {shape!r}; it takes lines and areas.")
-    plain = [{"type": "Feature", "properties": {}, "geometry": feature["geometry"]} for feature in features]
-    return {"type": "FeatureCollection", "features": plain}
+    return features

@@ -162,37 +162,35 @@ def _curve_definition(labels: CurveLabels, is_partner: bool) -> str:  # a cache 
 
 
 def signal_map(
-    points: Sequence[MapPoint], *, labels: MapLabels, outlines: dict[str, Any] | None = None
+    points: Sequence[MapPoint], *, labels: MapLabels, ground: Sequence[dict[str, Any]] = (), style: str = "land"
 ) -> dict[str, Any]:
     """Return the Vega-Lite definition of a map: places sized by count and ringed where there is a signal.
 
     Parameters
     ----------
-    outlines : GeoJSON feature collection the node's own people loaded, or None for a graticule alone
+    ground : GeoJSON features within `extent`: what lies under the places
+    style : how the theme draws them
 
     Notes
     -----
-    Boundaries are indicative; none are drawn unless the node has loaded its own.
+    The graticule spans the map, whatever land there is. Boundaries are indicative.
     """
+    west, south, east, north = extent(points)
     return _filled(
-        _map_definition(labels, outlines is not None),
+        _map_definition(labels, style),
         [
             (_ROWS, [_map_row(point) for point in points]),
-            (_EXTENT, _extent(points)),
-            (_OUTLINES, (outlines or {}).get("features", [])),
+            (_EXTENT, [[west, south], [east, north]]),
+            (_OUTLINES, list(ground)),
         ],
     )
 
 
 @functools.lru_cache(maxsize=16)
-def _map_definition(labels: MapLabels, has_outlines: bool) -> str:  # a cache asks for positions
+def _map_definition(labels: MapLabels, style: str) -> str:
     """Return the definition of a map as JSON, with placeholders for its figures."""
     import altair as alt
 
-    if has_outlines:
-        ground = alt.Chart(alt.InlineData(values=_OUTLINES)).mark_geoshape(style="outline")
-    else:
-        ground = alt.Chart(alt.graticule(extent=_EXTENT, step=[5, 5])).mark_geoshape(style="graticule")
     places = alt.Chart(alt.InlineData(values=_ROWS)).encode(
         longitude="longitude:Q",
         latitude="latitude:Q",
@@ -200,7 +198,8 @@ def _map_definition(labels: MapLabels, has_outlines: bool) -> str:  # a cache as
         tooltip=[alt.Tooltip("name:N", title=labels.place), alt.Tooltip("cases:Q", title=labels.cases)],
     )
     layers: list[alt.Chart] = [
-        ground,
+        alt.Chart(alt.InlineData(values=_OUTLINES)).mark_geoshape(style=style),
+        alt.Chart(alt.graticule(extent=_EXTENT, step=[5, 5])).mark_geoshape(style="graticule"),
         places.transform_filter("datum.kind == 'own'").mark_circle(style="place"),
         places.transform_filter("datum.kind == 'partner'").mark_circle(style="partner-place"),
         places.transform_filter("datum.ringed").mark_point(style="ring", shape="circle"),
@@ -239,15 +238,15 @@ def _curve_row(point: CurvePoint) -> dict[str, Any]:
     }
 
 
-def _extent(points: Sequence[MapPoint]) -> list[list[float]]:
-    """Return the corners (degrees) of the smallest stretch of graticule around all points."""
+def extent(points: Sequence[MapPoint]) -> tuple[float, float, float, float]:
+    """Return west, south, east and north (degrees) of the smallest stretch of graticule around all points."""
     if not points:
-        return [[-180.0, -60.0], [180.0, 80.0]]
+        return -180.0, -60.0, 180.0, 80.0
     west = 5 * (min(point.longitude for point in points) // 5) - 5
     south = 5 * (min(point.latitude for point in points) // 5) - 5
     east = 5 * (max(point.longitude for point in points) // 5) + 10
     north = 5 * (max(point.latitude for point in points) // 5) + 10
-    return [[max(west, -180.0), max(south, -80.0)], [min(east, 180.0), min(north, 80.0)]]
+    return max(west, -180.0), max(south, -80.0), min(east, 180.0), min(north, 80.0)
 
 
 def _map_row(point: MapPoint) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The tables of surveillance, by subject."""
 
 from corridor.pillars.surveillance.models.detection import DetectionResult, DetectionRun, Signal, SignalStep
-from corridor.pillars.surveillance.models.reports import Case, CountReport, Import, Source, WeekTally
+from corridor.pillars.surveillance.models.reports import Case, CountReport, Import, ReportingDelay, Source, WeekTally
 from corridor.pillars.surveillance.models.sharing import (
     AutomaticChannel,
     LastLooked,
@@ -21,6 +21,7 @@ __all__ = [
     "LastLooked",
     "PartnerAlert",
     "PartnerCount",
+    "ReportingDelay",
     "SentAlert",
     "SharedCount",
     "Signal",

@@ -180,6 +180,26 @@ class WeekTally(models.Model):
         return f"{self.disease} {self.place} {self.start_on}"
 
 
+class ReportingDelay(models.Model):
+    """How long the cases of a source took from onset to report lately, as the last job that detects measured it."""
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="reporting_delays", db_index=False)
+    disease = models.CharField(max_length=_CODE)
+    median_days = models.FloatField()
+    # How many cases the median is of.
+    cases = models.PositiveIntegerField()
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "disease"], name="surveillance_delay_once"),
+            models.CheckConstraint(condition=Q(median_days__gte=0, cases__gt=0), name="surveillance_delay_of_cases"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.disease}"
+
+
 class CountReport(models.Model):
     """One version of one reported count, with the completeness behind it; a count of null was not reported."""
 

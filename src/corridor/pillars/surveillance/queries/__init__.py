@@ -10,6 +10,7 @@ from corridor.pillars.surveillance.queries.board import (
     partner_counts,
 )
 from corridor.pillars.surveillance.queries.counts import Figures, diseases_with_data, period_counts
+from corridor.pillars.surveillance.queries.delays import measure_delays
 from corridor.pillars.surveillance.queries.detection import SeriesTable, past_signals, period_of, series_table
 from corridor.pillars.surveillance.queries.imports import (
     ImportView,
@@ -52,6 +53,7 @@ __all__ = [
     "diseases_with_data",
     "imports",
     "is_automatic",
+    "measure_delays",
     "partner_alerts",
     "partner_counts",
     "past_signals",

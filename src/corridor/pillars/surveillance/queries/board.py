@@ -216,7 +216,7 @@ def board(
         signals=tuple(open_signals),
         signals_open=signals_open,
         alerts=tuple(alerts),
-        sources=tuple(sources(actor=actor)),
+        sources=tuple(sources(actor=actor, disease=disease)),
         freshness=_freshness(partners),
         waiting=_waiting(),
         looked_at=looked_at,

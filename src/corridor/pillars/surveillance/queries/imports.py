@@ -9,7 +9,7 @@ import polars as pl
 
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
-from corridor.pillars.surveillance.models import Case, CountReport, Import, Source
+from corridor.pillars.surveillance.models import Case, CountReport, Import, ReportingDelay, Source
 from corridor.pillars.surveillance.queries.rows import chosen, fetch
 from corridor.pillars.surveillance.tables.counts import COUNT_KEY, COUNT_SCHEMA
 from corridor.pillars.surveillance.tables.linelist import CASE_SCHEMA
@@ -60,10 +60,16 @@ class ImportView:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceView:
-    """How fresh a source is: its last complete import, if it has one."""
+    """How fresh a source is: its last complete import, if it has one, and how long its reports take.
+
+    Attributes
+    ----------
+    delay_days : median days from onset to report of the disease asked for, in the last weeks; None where not known
+    """
 
     name: str
     last: ImportView | None
+    delay_days: float | None = None
 
 
 def compare_cases(cases: pl.DataFrame, *, source_id: int) -> pl.DataFrame:
@@ -168,15 +174,20 @@ def imports(*, actor: Actor, limit: int = 100) -> list[ImportView]:
     return [_view(row) for row in Import.objects.select_related("source").order_by("-started_at", "-id")[:limit]]
 
 
-def sources(*, actor: Actor) -> list[SourceView]:
-    """Return every source by name with its last complete import."""
+def sources(*, actor: Actor, disease: str = "") -> list[SourceView]:
+    """Return every source by name with its last complete import, and its reporting delay of a disease."""
     require(actor, "surveillance.see_board")
     last: dict[int, Import] = {}
     complete = Import.objects.filter(status=Import.Status.COMPLETE).select_related("source")
     for row in complete.order_by("completed_at", "id"):
         last[row.source_id] = row
+    delays = dict(ReportingDelay.objects.filter(disease=disease).values_list("source", "median_days"))
     return [
-        SourceView(name=source.name, last=_view(last[source.pk]) if source.pk in last else None)
+        SourceView(
+            name=source.name,
+            last=_view(last[source.pk]) if source.pk in last else None,
+            delay_days=delays.get(source.pk),
+        )
         for source in Source.objects.order_by("name")
     ]
 

@@ -1,6 +1,7 @@
 """Writes of surveillance: one outermost call is one transaction and one audit entry."""
 
 from corridor.exchange.services import ReturnsOwed
+from corridor.pillars.surveillance.services.delays import record_delays
 from corridor.pillars.surveillance.services.detection import (
     NewSignal,
     NoSuchSignal,
@@ -80,6 +81,7 @@ __all__ = [
     "notify_cases",
     "record_cases",
     "record_counts",
+    "record_delays",
     "record_run",
     "record_tallies",
     "release_by_hand",

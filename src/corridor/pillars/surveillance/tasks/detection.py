@@ -16,12 +16,13 @@ from corridor.jobs.services import enqueue
 from corridor.pillars.surveillance.queries import (
     SeriesTable,
     diseases_with_data,
+    measure_delays,
     past_signals,
     period_of,
     series_table,
 )
 from corridor.pillars.surveillance.rules import COUNTED_CLASSES, case_definition, is_raised, next_start, severity
-from corridor.pillars.surveillance.services import NewSignal, record_run
+from corridor.pillars.surveillance.services import NewSignal, record_delays, record_run
 from corridor.pillars.surveillance.tasks.sharing import SHARE
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ RAISED = {"week": 4, "day": 7}
 
 @task(DETECT, lease=timedelta(minutes=15))
 def detect(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None:
-    """Judge the series of every disease that has data (or of ``diseases``), then put sharing into the queue.
+    """Judge the series of every disease that has data (or of ``diseases``), measure delays, then queue sharing.
 
     Other arguments: ``period``, ``method`` and ``options`` in place of the reference data's, ``until`` (ISO date).
     """
@@ -56,6 +57,7 @@ def detect(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None
             now=now,
         )
         job.heartbeat(number, len(codes))
+    record_delays(measure_delays(actor=actor), actor=actor, now=now)
     enqueue(SHARE, {}, actor=actor, now=now, key="after-detection")
 
 

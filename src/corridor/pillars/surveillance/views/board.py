@@ -242,12 +242,14 @@ def _freshness(view: queries.Board) -> Table:
             _("own source"),
             source.last.as_of if source.last else None,
             source.last.completed_at if source.last else None,
+            source.delay_days,
         ]
         for source in view.sources
     ]
     partners = reverse("surveillance:partners")
     rows += [
-        [Cell(each.from_node, url=partners), _("partner"), each.as_of, each.received_at] for each in view.freshness
+        [Cell(each.from_node, url=partners), _("partner"), each.as_of, each.received_at, None]
+        for each in view.freshness
     ]
     return Table(
         caption=_("How fresh is each source?"),
@@ -256,6 +258,7 @@ def _freshness(view: queries.Board) -> Table:
             Column("kind", _("Kind")),
             Column("as_of", _("Figures as of"), kind="moment"),
             Column("received", _("Received"), kind="moment"),
+            Column("delay", _("Onset to report, median days"), kind="number"),
         ],
         rows=rows,
         quiet_caption=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from math import ceil
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dateparse import parse_date
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page
@@ -29,6 +31,7 @@ from corridor.pillars.surveillance.texts import (
     withheld_text,
 )
 from corridor.web import exports
+from corridor.web.formats import number_text
 from corridor.web.tables import Cell, Column, Table
 
 SEE = "surveillance.see_board"
@@ -56,11 +59,23 @@ def counts(request: PersonRequest) -> HttpResponse:
         "query": query.urlencode(),
         "disease": disease_name(asked["disease"]),
         "as_of": figures.as_of,
+        "delays": _delays(request, asked["disease"]),
         "simulated": figures.simulated,
         "known_at": form.known_at,
         "has_data": bool(queries.diseases_with_data(actor=request.user)),
     }
     return render(request, "surveillance/counts.html", context)
+
+
+def _delays(request: PersonRequest, disease: str) -> str:
+    """Return how long reports of a disease take, source by source; empty where it is not known of any."""
+    known = [each for each in queries.sources(actor=request.user, disease=disease) if each.delay_days is not None]
+    language = get_language() or "en"
+    return listed(
+        ngettext("%(source)s %(days)s day", "%(source)s %(days)s days", ceil(each.delay_days or 0))
+        % {"source": each.name, "days": number_text(each.delay_days or 0, language=language)}
+        for each in known
+    )
 
 
 @page(SEE)

@@ -18,6 +18,7 @@ from corridor.pillars.surveillance.charts import (
     MapLabels,
     MapPoint,
     epidemic_curve,
+    extent,
     signal_map,
 )
 from corridor.pillars.surveillance.rules import next_start, period_start
@@ -248,10 +249,12 @@ def map_frame(
         )
     if len(drawn) < 2:
         return None
+    ground = maps.ground(extent([each for each, _point in drawn]))
     definition: dict[str, Any] = signal_map(
         [each for each, _point in drawn],
         labels=MapLabels(place=_("Place"), cases=_("Cases"), simulated=_("SIMULATED") if simulated else ""),
-        outlines=maps.outlines(),
+        ground=ground.features,
+        style=ground.style,
     )
     rising = [each.name for each, _point in drawn if each.is_signal]
     above = (
