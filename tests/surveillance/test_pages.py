@@ -317,6 +317,13 @@ def test_preview_names_bad_rows_and_writes_nothing_until_it_is_told(reader: Clie
     assert {row["row"] for row in csv.DictReader(io.StringIO(rejects))} == {"3", "4"}
 
 
+def test_preview_calls_the_case_class_in_the_language_of_the_reader(reader: Client, settings: Any) -> None:
+    address = upload(reader, cases_csv(case(1))).url
+    reader.cookies[settings.LANGUAGE_COOKIE_NAME] = "ur"
+
+    assert "تصدیق شدہ" in text_of(reader, address)
+
+
 def test_upload_of_one_person_is_closed_to_another_and_gone_after_two_hours(appoint: Any, reader: Client) -> None:
     address = upload(reader, cases_csv(case(1))).url
     other = Client()

@@ -74,10 +74,16 @@ def frame(
     span: Width = "half",
     note: str = "",
     countries: Sequence[str] = (),
+    box: Box = (-180.0, -90.0, 180.0, 90.0),
 ) -> charts.ChartFrame:
-    """Keep a map and return its frame; like `charts.frame`, with the names of `countries` written on it."""
+    """Keep a map and return its frame; like `charts.frame`, with the names of `countries` written on it.
+
+    Parameters
+    ----------
+    box : what the map shows; a name stands amid the places of its country there
+    """
     kept = charts.frame(
-        _with_names(spec, countries) if countries else spec,
+        _with_names(spec, countries, box) if countries else spec,
         title=title,
         description=description,
         table=table,
@@ -90,14 +96,14 @@ def frame(
     return replace(kept, template_name="web/components/map.html")
 
 
-def _with_names(spec: dict[str, Any], countries: Sequence[str]) -> dict[str, Any]:
+def _with_names(spec: dict[str, Any], countries: Sequence[str], box: Box) -> dict[str, Any]:
     language = get_language() or "en"
     layer = {
         "data": {
             "values": [
                 {"name": place_name(code, language=language), "lat": middle[0], "lon": middle[1]}
                 for code in countries
-                if (middle := _middle(code)) is not None
+                if (middle := _middle(code, box)) is not None
             ]
         },
         "mark": {"type": "text", "style": "country-label"},
@@ -110,10 +116,14 @@ def _with_names(spec: dict[str, Any], countries: Sequence[str]) -> dict[str, Any
     return {**spec, "layer": [*spec.get("layer", []), layer]}
 
 
-def _middle(code: str) -> tuple[float, float] | None:
-    """Return where the name of a country stands: the mean position (degrees) of its places, or None without any."""
-    children = places().children(code)
-    points = [(place.lat, place.lon) for place in children if place.lat is not None and place.lon is not None]
+def _middle(code: str, box: Box) -> tuple[float, float] | None:
+    """Return where the name of a country stands: the mean position (degrees) of its places in a box, None without."""
+    west, south, east, north = box
+    points = [
+        (place.lat, place.lon)
+        for place in places().children(code)
+        if place.lat is not None and place.lon is not None and south <= place.lat <= north and west <= place.lon <= east
+    ]
     if not points:
         return None
     return sum(lat for lat, _ in points) / len(points), sum(lon for _, lon in points) / len(points)

@@ -19,6 +19,8 @@ Point: TypeAlias = tuple[float, float]
 Ring: TypeAlias = list[Point]
 Box: TypeAlias = tuple[float, float, float, float]
 """West, south, east, north: degrees."""
+STEP_DEGREES = 2.0
+"""How far apart the corners lie that a cut side along a parallel gets."""
 
 
 def land(box: Box) -> list[dict[str, Any]]:
@@ -82,7 +84,19 @@ def _cut_ring(ring: Ring, box: Box) -> Ring:
             if is_in:
                 kept.append(there)
         points = kept
-    return [*points, points[0]] if len(points) > 2 else []
+    return _along_parallels([*points, points[0]], box) if len(points) > 2 else []
+
+
+def _along_parallels(ring: Ring, box: Box) -> Ring:
+    """Return a ring that keeps to the southern and northern side of the box; an arc of the sphere would bulge."""
+    kept: Ring = ring[:1]
+    for here, there in itertools.pairwise(ring):
+        if here[1] == there[1] and here[1] in (box[1], box[3]):
+            steps = max(1, round(abs(there[0] - here[0]) / STEP_DEGREES))
+            run = (there[0] - here[0]) / steps
+            kept += [(here[0] + step * run, here[1]) for step in range(1, steps)]
+        kept.append(there)
+    return kept
 
 
 def _wound(ring: Ring, *, clockwise: bool) -> Ring:

@@ -208,7 +208,7 @@ def _map_definition(labels: MapLabels, style: str) -> str:
             places.transform_filter(f"datum.ringed && datum.kind == '{kind}'")
             .mark_text(style="ring-label", dy=offset)
             .encode(text="name:N", size=alt.value(11))
-            for kind, offset in (("own", 18), ("partner", -16))
+            for kind, offset in (("own", 26), ("partner", -24))
         ),
         *_watermark(labels.simulated),
     ]

@@ -249,7 +249,8 @@ def map_frame(
         )
     if len(drawn) < 2:
         return None
-    ground = maps.ground(extent([each for each, _point in drawn]))
+    box = extent([each for each, _point in drawn])
+    ground = maps.ground(box)
     definition: dict[str, Any] = signal_map(
         [each for each, _point in drawn],
         labels=MapLabels(place=_("Place"), cases=_("Cases"), simulated=_("SIMULATED") if simulated else ""),
@@ -277,6 +278,7 @@ def map_frame(
         permission=SEE,
         request=request,
         simulated=simulated,
+        box=box,
         countries=tuple(dict.fromkeys(code.partition("-")[0] for code, _point, _is_partner in latest)),
         note=_("Filled: own places. Grey: partners' places. Ringed: above the limit."),
     )
