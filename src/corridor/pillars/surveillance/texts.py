@@ -219,6 +219,7 @@ ACTIONS: Mapping[str, Promise] = {
     "surveillance.complete_import": _("Complete an import"),
     "surveillance.abandon_import": _("Give an import up"),
     "surveillance.record_run": _("Record a run of detection"),
+    "surveillance.record_delays": _("Record reporting delays"),
     "surveillance.move_signal": _("Decide on a signal"),
     "surveillance.note_signal": _("Write a note on a signal"),
     "surveillance.share_counts": _("Share counts"),

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('surveillance', '0002_current_figures_by_period'),
+        ('surveillance', '0003_period_of_alerts'),
     ]
 
     operations = [
