@@ -49,7 +49,7 @@ def clipped(features: Iterable[dict[str, Any]], box: Box) -> list[dict[str, Any]
         else:
             for line in [coordinates] if kind == "LineString" else coordinates:
                 lines += _cut_line([(point[0], point[1]) for point in line], box)
-    found = [{"type": "Polygon", "coordinates": rings} for rings in areas]
+    found: list[dict[str, Any]] = [{"type": "Polygon", "coordinates": rings} for rings in areas]
     found += [{"type": "LineString", "coordinates": line} for line in lines]
     return [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in found]
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 from django.db.models import Count, Max
@@ -23,7 +24,7 @@ from corridor.pillars.surveillance.models import (
 from corridor.pillars.surveillance.queries.counts import counts_by_level, diseases_with_data
 from corridor.pillars.surveillance.queries.detection import period_of
 from corridor.pillars.surveillance.queries.imports import SourceView, sources
-from corridor.pillars.surveillance.queries.rows import fetch, visible, with_rows
+from corridor.pillars.surveillance.queries.rows import Parameter, fetch, visible, with_rows
 from corridor.pillars.surveillance.queries.signals import OPEN, SignalView, signals
 from corridor.pillars.surveillance.rules import COUNTED_CLASSES, case_definition
 
@@ -38,7 +39,7 @@ LATELY = 8
 """Periods by whose cases a place is chosen for a curve where nothing else chooses one."""
 CURVES_OF_PARTNERS = 2
 
-PARTNER_SCHEMA = {
+PARTNER_SCHEMA: dict[str, Any] = {
     "from_node": pl.String,
     "agreement": pl.String,
     "envelope": pl.String,
@@ -292,7 +293,7 @@ def _limits(disease: str, period: str, first_on: date) -> pl.DataFrame:
         "fallback": pl.String,
     }
     run = DetectionRun.objects.filter(disease=disease, period_type=period).order_by("-ran_at", "-id").first()
-    parameters = [run.pk if run is not None else -1, str(first_on)]
+    parameters: list[Parameter] = [run.pk if run is not None else -1, str(first_on)]
     return fetch(DetectionResult, schema, where="run_id = %s AND start_on >= %s", parameters=parameters)
 
 
@@ -309,7 +310,7 @@ def partner_counts(
     """
     require(actor, SEE)
     where = "is_current AND disease = %s AND period_type = %s AND start_on >= %s AND stratum = ''"
-    parameters = [disease, period, str(first_on)]
+    parameters: list[Parameter] = [disease, period, str(first_on)]
     for column, value in (("from_node", from_node), ("place", place)):
         if value:
             where, parameters = f"{where} AND {column} = %s", [*parameters, value]

@@ -111,7 +111,7 @@ def _pressing(signals: Sequence[queries.SignalView], joint: dict[int, Any]) -> s
 def _wanted(request: PersonRequest, rises: Sequence[pages.PartnerRise]) -> dict[str, list[str]]:
     """Return by node ("" for one's own) the places whose curves are asked for, then those that rise with one's own."""
     wanted = {
-        name.removeprefix("place").removeprefix("-"): [place]
+        name.removeprefix("place").removeprefix("-"): [str(place)]
         for name, place in request.GET.items()
         if name.startswith("place")
     }
