@@ -23,6 +23,7 @@ STEP_DEGREES = 2.0
 """How far apart the corners lie that a cut side along a parallel gets."""
 
 
+@functools.lru_cache(maxsize=32)
 def land(box: Box) -> list[dict[str, Any]]:
     """Return the outlines of all countries within a box, as GeoJSON features without properties."""
     return clipped(_countries(), box)
