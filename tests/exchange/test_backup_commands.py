@@ -23,9 +23,9 @@ from corridor.exchange import keystore
 from corridor.exchange.commands.counters import counters as counters_command
 from corridor.exchange.commands.nodes import node as node_command
 from corridor.exchange.commands.peers import peer
-from corridor.exchange.models import Crossing, ExportCounter, LogTree, Node, SealedBody
+from corridor.exchange.models import BodyKeeping, Crossing, ExportCounter, LogTree, Node, SealedBody
 from corridor.exchange.registry import register_message
-from corridor.exchange.services import bodies, checkpoints, counters, restore, send
+from corridor.exchange.services import bodies, checkpoints, counters, deletion, restore, send
 from tests.exchange.nodes import Corridor, store_effects
 from tests.exchange.test_agreement_limits import Records
 from tests.exchange.test_sealed_bodies import Referral
@@ -120,15 +120,15 @@ def test_a_body_deleted_after_the_backup_does_not_come_back_with_it(
     corridor.settle()
     backup = tmp_path / "monday.tar"
     run(PK, node_command, "backup", str(backup))
-    with corridor[PK] as node:
-        bodies.delete(sent.envelope_id, actor=node.person("steward"), now=node.now)
+    node = corridor[PK]
+    node.both(lambda person: deletion.ask_to_delete(sent.envelope_id, actor=person, now=node.now))
     run(PK, node_command, "restore", str(backup))
     with corridor[PK] as node:
         row = SealedBody.objects.select_related("crossing").get()
-        assert row.deleted_at is None
+        assert not BodyKeeping.objects.exists()
         assert (node.home / bodies.FOLDER / row.name[:2] / row.name).exists()
         assert bodies.load(row.crossing) is None
-        bodies.acknowledge_lost(actor=System("hourly"), now=node.now)
+        deletion.acknowledge_lost(actor=System("hourly"), now=node.now)
         assert not (node.home / bodies.FOLDER / row.name[:2] / row.name).exists()
 
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from django.db import transaction
 
 from corridor.accounts import tokens
 from corridor.accounts.actors import System
+from corridor.accounts.commands import approve
 from corridor.accounts.models import AuditEntry
 from corridor.accounts.services import add_person
 from corridor.base.clock import utcnow
 from corridor.exchange import keystore
 from corridor.exchange.commands.crossings import crossings as command
 from corridor.exchange.messages import Message, field_class
-from corridor.exchange.models import Crossing, LogLeaf, OutboxEntry, SealedBody
+from corridor.exchange.models import BodyKeeping, Crossing, LogLeaf, OutboxEntry, SealedBody
 from corridor.exchange.registry import register_message
 from corridor.exchange.rules import evidence
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.envelope import unpack
 from corridor.exchange.rules.evidence_file import read
 from corridor.exchange.rules.sealing import open_sealed
-from corridor.exchange.services import bodies, outbox, partners, proofs, send
+from corridor.exchange.services import bodies, deletion, outbox, partners, proofs, send
 from tests.exchange.nodes import Corridor, Node, store_effects
 
 PK, CN = "pk.nih", "cn.cdc"
@@ -79,8 +82,8 @@ def refer(corridor: Corridor, agreement: str, *, text: str = PATIENT, settle: bo
 
 
 def delete(node: Node, envelope_id: str) -> None:
-    with node:
-        bodies.delete(envelope_id, actor=node.person("steward"), now=node.now)
+    """Let two officers delete a body."""
+    node.both(lambda person: deletion.ask_to_delete(envelope_id, actor=person, now=node.now))
 
 
 def files_of(node: Node) -> Iterator[tuple[Path, bytes]]:
@@ -160,12 +163,12 @@ def test_after_deletion_no_plaintext_can_be_had_and_evidence_still_proves_the_en
     # A copy of the wrapped file, as in a backup, opens no more: its key is gone.
     shutil.copytree(before, node.home / bodies.FOLDER, dirs_exist_ok=True)
     with node:
-        row = SealedBody.objects.select_related("crossing").get()
-        assert (row.deleted_by, bodies.load(row.crossing)) == ("steward", None)
+        row = SealedBody.objects.select_related("crossing__keeping").get()
+        assert (row.crossing.keeping.deleted_by, bodies.load(row.crossing)) == ("first, second", None)
         with pytest.raises(keystore.KeysUnreadable, match="deleted"):
             keystore.body_key(node.home, row.name)
     assert any(
-        b'"kind":"deleted"' in record and row.ciphertext_hash.encode() in record for record in kinds_in_log(node)
+        b'"kind":"deleted"' in record and row.crossing.token_hash.encode() in record for record in kinds_in_log(node)
     )
 
 
@@ -185,12 +188,11 @@ def test_a_legal_hold_keeps_the_body_until_it_is_lifted(corridor: Corridor, agre
     envelope = refer(corridor, agreement)
     node = corridor[CN]
     with node:
-        bodies.hold(envelope, is_held=True, actor=node.person("steward"), now=node.now)
-    with pytest.raises(bodies.BodyHeld, match="Lift it first"):
+        deletion.hold(envelope, reason="Order 1", actor=node.person("steward"), now=node.now)
+    with pytest.raises(deletion.BodyHeld, match="two persons lift it first"):
         delete(node, envelope)
     assert PATIENT.encode() in opened_by_receiver(corridor, prove(node, envelope))
-    with node:
-        bodies.hold(envelope, is_held=False, actor=node.person("steward"), now=node.now)
+    node.both(lambda person: deletion.ask_to_release(envelope, actor=person, now=node.now))
     delete(node, envelope)
     records = kinds_in_log(node)
     assert [sum(b'"kind":"%s"' % kind in each for each in records) for kind in (b"held", b"released", b"deleted")] == [
@@ -204,7 +206,7 @@ def test_what_was_not_receipted_yet_is_not_deleted_under_the_hand_of_delivery(
     corridor: Corridor, agreement: str
 ) -> None:
     envelope = refer(corridor, agreement, settle=False)
-    with pytest.raises(bodies.BodyWaits, match="has not receipted"):
+    with pytest.raises(deletion.BodyWaits, match="no receipt of"):
         delete(corridor[PK], envelope)
     corridor.settle()
     delete(corridor[PK], envelope)
@@ -237,9 +239,9 @@ def test_a_body_whose_key_went_before_a_restore_is_stated_as_deleted_again(corri
     node = corridor[CN]
     with node:
         keystore.destroy_body_key(node.home, SealedBody.objects.get().name)
-        assert bodies.acknowledge_lost(actor=System("hourly"), now=node.now) == 1
-        assert bodies.acknowledge_lost(actor=System("hourly"), now=node.now) == 0
-        assert "before the restore" in SealedBody.objects.get().deleted_by
+        assert deletion.acknowledge_lost(actor=System("hourly"), now=node.now) == 1
+        assert deletion.acknowledge_lost(actor=System("hourly"), now=node.now) == 0
+        assert BodyKeeping.objects.get().why == "restore"
 
 
 def test_files_that_no_row_names_are_swept_after_a_day_and_others_stay(corridor: Corridor, agreement: str) -> None:
@@ -254,7 +256,7 @@ def test_files_that_no_row_names_are_swept_after_a_day_and_others_stay(corridor:
         later = utcnow() + bodies.SWEEP_AFTER + timedelta(minutes=1)
         assert bodies.sweep(now=utcnow()) == 0
         assert bodies.sweep(now=later) == 1
-        assert bodies.load(crossing) is not None
+        assert bodies.load(Crossing.objects.get(pk=crossing.pk)) is not None
 
 
 def test_what_was_refused_is_not_kept_by_the_receiver(corridor: Corridor, agreement: str) -> None:
@@ -273,13 +275,13 @@ def test_what_was_refused_is_not_kept_by_the_receiver(corridor: Corridor, agreem
 def run(corridor: Corridor, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Return a function that runs a command of China's node in the name of one of its people."""
 
-    def call(*arguments: str, name: str = "steward") -> Result:
+    def call(*arguments: str, name: str = "steward", what: click.Command = command) -> Result:
         with corridor[CN] as node:
             person: Any = node.person(name)
             person.must_change_password = False
             person.save()
             monkeypatch.setenv("CORRIDOR_TOKEN", tokens.issue_token(person, name="test", actor=person, now=utcnow()))
-            return CliRunner().invoke(command, list(arguments))
+            return CliRunner().invoke(what, list(arguments))
 
     return call
 
@@ -289,15 +291,23 @@ def test_the_commands_hold_release_and_delete_by_the_beginning_of_an_id(
     corridor: Corridor, agreement: str, run: Callable[..., Result]
 ) -> None:
     envelope = refer(corridor, agreement)
-    assert "legal hold lies on" in run("hold", envelope).output
-    assert isinstance(run("delete", envelope).exception, bodies.BodyHeld)
-    assert run("release", envelope).exit_code == 0
-    assert "destroyed" in run("delete", envelope).output
-    assert isinstance(run("delete", envelope).exception, bodies.NoSealedBody)
+    assert "legal hold lies on" in run("hold", envelope, "--reason", "Court order 12").output
+    assert isinstance(run("delete", envelope).exception, deletion.BodyHeld)
+    allow(run, run("release", envelope))
+    allow(run, run("delete", envelope))
+    assert isinstance(run("delete", envelope).exception, deletion.NoBody)
+    assert isinstance(run("release", envelope).exception, deletion.NoBody)
     with corridor[CN]:
         actions = list(AuditEntry.objects.order_by("pk").values_list("action", "outcome"))
-    assert ("exchange.delete_body", "refused") in actions
-    assert ("exchange.delete_body", "done") in actions
+        assert BodyKeeping.objects.get().deleted_by == "steward, first"
+    assert ("exchange.hold_body", "done") in actions
+    assert actions.count(("accounts.approve", "done")) >= 2
+
+
+def allow(run: Callable[..., Result], asked: Result) -> None:
+    """Let a second person give the yes for which a command asks."""
+    assert (number := re.search(r"approve (\d+)", asked.output)), (asked.output, asked.exception)
+    assert "approved and done" in run(number[1], name="first", what=approve).output
 
 
 @SQLITE
@@ -306,17 +316,24 @@ def test_who_is_no_steward_deletes_nothing(corridor: Corridor, agreement: str, r
     result = run("delete", envelope, name="eye")
     assert type(result.exception).__name__ == "NotPermitted"
     with corridor[CN]:
-        assert SealedBody.objects.filter(deleted_at__isnull=True).count() == 1
+        assert not BodyKeeping.objects.exists()
 
 
 @SQLITE
-def test_an_open_body_cannot_be_deleted_and_the_error_says_why(
+def test_a_hold_without_a_reason_is_not_laid(corridor: Corridor, agreement: str, run: Callable[..., Result]) -> None:
+    envelope = refer(corridor, agreement)
+    assert "say it in a sentence" in run("hold", envelope, "--reason", " ").output
+    with corridor[CN]:
+        assert not BodyKeeping.objects.exists()
+
+
+@SQLITE
+def test_of_a_control_message_nothing_is_deleted_and_the_error_says_why(
     corridor: Corridor, agreement: str, run: Callable[..., Result]
 ) -> None:
     del agreement
-    open_agreement = corridor.sign()
-    sent = corridor[PK].send(7, to=CN, agreement=open_agreement)
-    corridor.settle()
-    result = run("delete", sent.envelope_id)
-    assert isinstance(result.exception, bodies.NoSealedBody)
-    assert "travelled open" in str(result.exception)
+    with corridor[CN]:
+        control = Crossing.objects.filter(channel="").latest("pk").envelope_id
+    result = run("delete", control)
+    assert isinstance(result.exception, deletion.NoBody)
+    assert "control message" in str(result.exception)

@@ -251,8 +251,11 @@ def test_data_of_a_third_country_needs_the_onward_flag() -> None:
     assert isinstance(replace(CASE, agreement=open_onward, body=Body((cell(12, place="CN-XJ"),))).decide(), Allowed)
 
 
-def test_a_view_only_agreement_lets_nothing_into_an_inbox() -> None:
-    assert refusal(replace(CASE, agreement=agreements.agreement(storage="view-only"))) is Reason.VIEW_ONLY
+def test_what_may_only_be_viewed_must_travel_sealed_whatever_its_class() -> None:
+    viewed = replace(CASE, agreement=agreements.agreement(storage="view-only"))
+
+    assert refusal(viewed) is Reason.VIEW_ONLY
+    assert isinstance(replace(viewed, header=replace(viewed.header, body_kind="sealed")).decide(), Allowed)
 
 
 def test_the_header_alone_is_judged_before_the_body_is_opened() -> None:

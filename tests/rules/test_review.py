@@ -30,6 +30,7 @@ SAMPLES: dict[str, dict[str, object]] = {
     "exchange.restore/1": {"epoch": 2, "origins": ["o"], "restored": ["cg"], "lost": ["bA"]},
     "exchange.returned/1": {"token": "a.b.c", "receipt": "d.e.f"},
     "exchange.return-complete/1": {"epoch": 2},
+    "exchange.body-deletion/1": {"envelopes": [HASH], "why": "retention", "deleted_at": "2026-06-01T12:00:00Z"},
 }
 
 

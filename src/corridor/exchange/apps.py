@@ -15,9 +15,10 @@ GRANTS = {
         "exchange.confirm_restore",
         "exchange.close_dispute",
         "exchange.retry",
+        "exchange.delete_body",
     ),
-    "epidemiologist": SEE,
-    "steward": (*SEE, "exchange.retry", "exchange.delete_body"),
+    "epidemiologist": (*SEE, "exchange.view_body"),
+    "steward": (*SEE, "exchange.retry", "exchange.delete_body", "exchange.view_body"),
     "auditor": SEE,
     "administrator": ("exchange.see_partners", "exchange.manage_node"),
 }
@@ -47,7 +48,16 @@ class ExchangeConfig(AppConfig):
         from corridor.accounts.transactions import on_audit
         from corridor.exchange import handlers, tasks
         from corridor.exchange.queries import texts
-        from corridor.exchange.services import agreement_acts, counters, disputes, log, partners, restore, returns
+        from corridor.exchange.services import (
+            agreement_acts,
+            counters,
+            deletion,
+            disputes,
+            log,
+            partners,
+            restore,
+            returns,
+        )
         from corridor.jobs.registry import every
 
         for role, permissions in GRANTS.items():
@@ -59,11 +69,14 @@ class ExchangeConfig(AppConfig):
         counters.register_approvals()
         disputes.register_approvals()
         agreement_acts.register_approvals()
+        deletion.register_approvals()
         on_audit(log.append_audit)
         every(timedelta(hours=1), kind=tasks.HOURLY)
+        every(timedelta(hours=1), kind=tasks.RETENTION)
         codes.announce(codes.ACTION, texts.ACTIONS)
         codes.announce(codes.DETAIL, texts.DETAILS)
         codes.announce(codes.APPROVAL, texts.APPROVALS)
         codes.announce(codes.WORK, texts.WORK)
         codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)
+        codes.announce("why", texts.WHY_DELETED)
         codes.announce("stated", {kind.value: text for kind, text in texts.STATEMENTS.items()})

@@ -132,6 +132,16 @@ class CloseDisputeForm(forms.Form):
     )
 
 
+class HoldForm(forms.Form):
+    """Why a body is held by law."""
+
+    reason = forms.CharField(
+        label=_("Reason of the hold"),
+        max_length=500,
+        help_text=_("The order or the proceeding that calls for it. It stays on this node. No names of patients."),
+    )
+
+
 class LanguagePairForm(forms.Form):
     """The two languages of a difference."""
 

@@ -14,7 +14,7 @@ from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.keys import UnknownSuite
 from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.rules.versions import UnknownVersion
-from corridor.exchange.services import agreements, consistency, partners, restore, returns
+from corridor.exchange.services import agreements, consistency, deletion, partners, restore, returns
 
 Apply = Callable[[Any, str, datetime], object]
 
@@ -57,11 +57,23 @@ HANDLERS: dict[type[messages.Message], Callable[..., None]] = {
     messages.RestoreNotice: _each(lambda m, node, now: restore.accept_notice(m, from_node=node, now=now)),
     messages.ReturnedCrossing: _each(lambda m, node, now: returns.accept_returned(m, from_node=node, now=now)),
     messages.ReturnComplete: _each(lambda m, node, now: returns.accept_complete(m, from_node=node, now=now)),
+    messages.BodyDeletion: _each(lambda m, node, now: deletion.accept_notice(m, from_node=node, now=now)),
 }
 """Who handles each control message."""
+
+
+def deletion_returned(batch: Sequence[Received], /, *, actor: Peer, now: datetime) -> None:
+    """Delete again what this node had stated as deleted before it came back from a backup."""
+    for received in batch:
+        if isinstance(received.message, messages.BodyDeletion):
+            deletion.delete_again(received.message, to_node=actor.node_id, now=now)
+
+
+RETURNED: dict[type[messages.Message], Callable[..., None]] = {messages.BodyDeletion: deletion_returned}
+"""Who takes back a control message of this node's own that a partner returns."""
 
 
 def register() -> None:
     """Announce every control message to the registry."""
     for message, handler in HANDLERS.items():
-        register_message(message, handler=handler, is_control=True)
+        register_message(message, handler=handler, is_control=True, returned=RETURNED.get(message))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from corridor.base.errors import InputFault
 from corridor.exchange.rules.classes import DataClass, highest
+from corridor.exchange.rules.retention import Why
 
 if TYPE_CHECKING:
     from corridor.base.disclosure import Cell
@@ -267,6 +268,19 @@ class ReturnComplete(Message):
     epoch: _Number
 
 
+class BodyDeletion(Message):
+    """The sender deleted its copies of the bodies of these envelopes, each named by its hash, and says why."""
+
+    schema_name: ClassVar[str] = "exchange.body-deletion"
+    envelopes: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...],
+        Field(min_length=1, max_length=10_000),
+        FieldClass(DataClass.PUBLIC),
+    ]
+    why: Annotated[Why, FieldClass(DataClass.PUBLIC)]
+    deleted_at: Annotated[AwareDatetime, FieldClass(DataClass.PUBLIC)]
+
+
 CONTROL_MESSAGES: tuple[type[Message], ...] = (
     CardAnnouncement,
     KeyRevocationNotice,
@@ -282,5 +296,6 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     RestoreNotice,
     ReturnedCrossing,
     ReturnComplete,
+    BodyDeletion,
 )
 """Every control message: passes between pinned peers without an agreement, logged."""

@@ -66,21 +66,31 @@ class Handler(Protocol):
         """Take the batch; raise `Refused` to refuse an envelope that came alone."""
 
 
+class Forget(Protocol):
+    """Deletes what was derived from crossings whose bodies are deleted; joins the transaction that deletes them."""
+
+    def __call__(self, crossing_ids: Sequence[int], /, *, actor: Any, now: datetime) -> int:
+        """Return how many rows went."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A message type and who handles it.
+    """A message type, who handles it, and who takes back or forgets what came of it.
 
     Attributes
     ----------
     returned : Handler or None
         Takes back what this node itself had sent and lost with a restore, as partners return it; None where nothing is
         derived from what was sent.
+    forget : Forget or None
+        None where the handler keeps nothing.
     """
 
     message: type[Message]
     handler: Handler
     is_control: bool = False
     returned: Handler | None = None
+    forget: Forget | None = None
 
 
 class AlreadyRegistered(Exception):
@@ -97,14 +107,23 @@ def register_message(
     handler: Callable[..., None],
     is_control: bool = False,
     returned: Callable[..., None] | None = None,
+    forget: Callable[..., int] | None = None,
 ) -> None:
     """Announce `message` and the `handler` of what arrives; the same pair twice is fine.
 
     Parameters
     ----------
+    message : type of Message
+    handler : callable
+        See `Handler`.
+    is_control : bool
+        Whether it passes between pinned partners without an agreement.
     returned : callable, optional
         Called with accepted envelopes of this node's own that a partner returns after a restore, so that what was
         derived from them at sending (revisions, what a partner was told) is known again.
+    forget : callable, optional
+        See `Forget`: whatever the handler keeps of a message goes with the message's body. Leave it out only where the
+        handler keeps nothing.
 
     Raises
     ------
@@ -115,7 +134,7 @@ def register_message(
     known = _registrations.get(schema)
     if known is not None and known.handler is not handler:
         raise AlreadyRegistered(f"{schema} already has a handler")
-    _registrations[schema] = Registration(message=message, handler=handler, is_control=is_control, returned=returned)
+    _registrations[schema] = Registration(message, handler, is_control=is_control, returned=returned, forget=forget)
 
 
 def after_returns(resume: Callable[..., None]) -> None:

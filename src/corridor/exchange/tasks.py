@@ -1,4 +1,4 @@
-"""What recurs: the log is recomputed, what waited too long is set aside, agreements follow the clock."""
+"""What recurs: the log is recomputed, what waited too long is set aside, agreements follow the clock, bodies go."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from corridor.accounts.actors import System
-from corridor.exchange.services import agreements, bodies, checkpoints, consistency, counters, rounds
+from corridor.exchange.services import agreements, bodies, checkpoints, consistency, counters, deletion, rounds
 from corridor.jobs.registry import JobContext, task
 
 HOURLY = "exchange.hourly"
+RETENTION = "exchange.retention"
 
 
 @task(HOURLY, retries=3)
@@ -25,8 +26,18 @@ def hourly(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None
         lambda: counters.retire(actor=System("hourly"), now=now),
         lambda: consistency.judge_demands(actor=System("hourly"), now=now),
         lambda: bodies.sweep(now=now),
-        lambda: bodies.acknowledge_lost(actor=System("hourly"), now=now),
+        lambda: deletion.acknowledge_lost(actor=System("hourly"), now=now),
     )
     for done, step in enumerate(steps):
         step()
         job.heartbeat(done + 1, len(steps))
+
+
+@task(RETENTION, retries=3)
+def retain(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None:
+    """Delete what is past the time that its agreement gives it."""
+    del arguments
+    gone = 0
+    for bodies_of_batch in deletion.enforce_retention(actor=deletion.RETENTION, now=now):
+        gone += bodies_of_batch
+        job.heartbeat(gone, gone)

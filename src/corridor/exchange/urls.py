@@ -4,7 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from corridor.accounts.access import public
 from corridor.exchange.api import api
-from corridor.exchange.views import agreements, crossings, partners, recovery
+from corridor.exchange.views import agreements, crossings, keeping, partners, recovery
 
 app_name = "exchange"
 
@@ -47,5 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("crossings/<int:crossing_id>/receipt.jws", crossings.crossing_receipt, name="crossing-receipt"),
     path("crossings/<int:crossing_id>/evidence.json", crossings.crossing_evidence, name="crossing-evidence"),
     path("crossings/<int:crossing_id>/retry/", crossings.crossing_retry, name="crossing-retry"),
+    path("crossings/<int:crossing_id>/keeping/", keeping.keeping_page, name="crossing-keeping"),
+    path("crossings/<int:crossing_id>/body/", keeping.body_page, name="crossing-body"),
     path("counters/", crossings.counter_list, name="counters"),
 ]

@@ -12,7 +12,8 @@ from corridor.accounts.commands import acting_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError
 from corridor.exchange import queries
-from corridor.exchange.services import bodies, checkpoints, outbox, proofs
+from corridor.exchange.commands.peers import said, say
+from corridor.exchange.services import checkpoints, deletion, outbox, proofs
 
 
 class LogNotWhole(CorridorError):
@@ -102,34 +103,37 @@ def retry(number: int) -> None:
 @crossings.command("delete")
 @click.argument("envelope_id")
 def delete(envelope_id: str) -> None:
-    """Destroy the sealed body of the envelope whose id begins with ENVELOPE_ID, here and in every backup.
+    """Ask that the body of the envelope whose id begins with ENVELOPE_ID be deleted here; a second person allows it.
 
-    Its key is destroyed, and the log states it. Envelope and receipt stay as evidence that it crossed, without what
-    it said. The partner's copy is the partner's to delete.
+    The key of a sealed body is destroyed, and with it every copy in a backup; an open body goes with the bytes that
+    its sender signed. What was made of it goes too. Hash, receipt and log stay as evidence that it crossed, without
+    what it said. The partner is told, and its own copy is the partner's to delete.
 
     Example: corridor crossings delete 0197c1b2
     """
     now = utcnow()
-    bodies.delete(envelope_id, actor=acting_person(now), now=now)
-    click.echo("The body is destroyed, and the log states it. Its envelope and receipt remain as evidence.")
+    say(deletion.ask_to_delete(envelope_id, actor=acting_person(now), now=now), "the body is deleted")
 
 
 @crossings.command("hold")
 @click.argument("envelope_id")
-def hold(envelope_id: str) -> None:
-    """Lay a legal hold on the sealed body of an envelope: it cannot be deleted until the hold is lifted."""
+@click.option("--reason", required=True, callback=said, help="The order or the proceeding that calls for it.")
+def hold(envelope_id: str, reason: str) -> None:
+    """Lay a legal hold on the body of an envelope: nothing deletes it, its retention neither, until it is lifted.
+
+    Example: corridor crossings hold 0197c1b2 --reason "Court order 12/2026"
+    """
     now = utcnow()
-    bodies.hold(envelope_id, is_held=True, actor=acting_person(now), now=now)
-    click.echo("A legal hold lies on the body; `corridor crossings release` lifts it.")
+    deletion.hold(envelope_id, reason=reason, actor=acting_person(now), now=now)
+    click.echo("A legal hold lies on the body; two persons lift it with `corridor crossings release`.")
 
 
 @crossings.command("release")
 @click.argument("envelope_id")
 def release(envelope_id: str) -> None:
-    """Lift the legal hold on the sealed body of an envelope."""
+    """Ask that the legal hold on the body of an envelope be lifted; a second person allows it."""
     now = utcnow()
-    bodies.hold(envelope_id, is_held=False, actor=acting_person(now), now=now)
-    click.echo("No legal hold lies on the body.")
+    say(deletion.ask_to_release(envelope_id, actor=acting_person(now), now=now), "no legal hold lies on the body")
 
 
 @click.group("log")

@@ -9,7 +9,7 @@ from corridor.exchange.models.agreements import (
     ExportedPerson,
     ReleasedCell,
 )
-from corridor.exchange.models.crossings import Crossing, HandRelease, OutboxEntry, SealedBody
+from corridor.exchange.models.crossings import BodyKeeping, Crossing, HandRelease, OutboxEntry, SealedBody
 from corridor.exchange.models.log import (
     Dispute,
     HeldByPeer,
@@ -27,6 +27,7 @@ __all__ = [
     "Agreement",
     "AgreementSignature",
     "AgreementStatement",
+    "BodyKeeping",
     "CardVersion",
     "ChannelDay",
     "Crossing",

@@ -3,6 +3,10 @@
 from django.db import models
 from django.db.models import Q
 
+from corridor.exchange.rules.retention import Why
+
+_WHY = [(why.value, why.value) for why in Why]
+
 
 class Crossing(models.Model):
     """One envelope, sent or received or refused; never pruned.
@@ -101,6 +105,8 @@ class OutboxEntry(models.Model):
     lease = models.CharField(max_length=36, default="", blank=True)
     last_error = models.CharField(max_length=300, default="", blank=True)
     is_undeliverable = models.BooleanField(default=False)
+    # The last day (UTC) on which it is counted among the channel's envelopes of the day; it is counted once for a day.
+    counted_on = models.DateField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]
@@ -117,9 +123,37 @@ class SealedBody(models.Model):
     name = models.CharField(max_length=64, unique=True)
     size_bytes = models.PositiveBigIntegerField()
     ciphertext_hash = models.CharField(max_length=64)
-    is_held = models.BooleanField(default=False)
-    deleted_at = models.DateTimeField(null=True, blank=True)
-    deleted_by = models.CharField(max_length=300, default="", blank=True)
 
     def __str__(self) -> str:
         return self.name
+
+
+class BodyKeeping(models.Model):
+    """What was decided about the body of an envelope: a legal hold, its deletion, the partner's word of its copy.
+
+    There is a row only where something was decided; an envelope without one is kept as long as its agreement says.
+    """
+
+    crossing = models.OneToOneField(Crossing, on_delete=models.PROTECT, related_name="keeping")
+    held_at = models.DateTimeField(null=True, blank=True)
+    held_by = models.CharField(max_length=300, default="", blank=True)
+    hold_reason = models.CharField(max_length=500, default="", blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_by = models.CharField(max_length=300, default="", blank=True)
+    why = models.CharField(max_length=16, choices=_WHY, default="", blank=True)
+    # The leaf by which this node states the deletion.
+    tree = models.ForeignKey("exchange.LogTree", on_delete=models.PROTECT, null=True, related_name="deletions")
+    leaf_index = models.PositiveBigIntegerField(null=True)
+    # What the partner stated about its own copy.
+    partner_deleted_at = models.DateTimeField(null=True, blank=True)
+    partner_why = models.CharField(max_length=16, choices=_WHY, default="", blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(held_at__isnull=True) | Q(deleted_at__isnull=True), name="exchange_held_is_not_deleted"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.crossing_id}"

@@ -130,6 +130,25 @@ def unknown_messages(document: Agreement, *, own: str) -> tuple[str, ...]:
     return tuple(sorted(schema for schema in named if registration(schema) is None))
 
 
+def ended_at(row: AgreementRow, now: datetime) -> datetime | None:
+    """Return when an agreement ended with all its amendments; None while a version that all parties signed lives."""
+    ends = []
+    for version in AgreementRow.objects.filter(first_version=row.first_version).exclude(state=State.DRAFT):
+        life = replay_of(version).life
+        if life.complete_at is None:
+            continue
+        match life.state(now):
+            case State.TERMINATED:
+                ends.append(life.ends_at or now)
+            case State.EXPIRED:
+                ends.append(document_of(version).end_at)
+            case State.SUPERSEDED:
+                pass
+            case _:
+                return None
+    return max(ends, default=None)
+
+
 def channel_view(document: Agreement, channel: Channel, *, own: str) -> ChannelView:
     """Return a channel as pillars see it, with the partners to which this node may send on it."""
     return ChannelView(

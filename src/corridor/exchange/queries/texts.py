@@ -36,7 +36,7 @@ REASONS: Mapping[Reason, Promise] = {
     ),
     Reason.WRONG_PURPOSE: _("The purpose is not that of the channel."),
     Reason.ONWARD_TRANSFER: _("Data of a third country may not be passed on under this agreement."),
-    Reason.VIEW_ONLY: _("The agreement lets data be viewed and not kept."),
+    Reason.VIEW_ONLY: _("The agreement lets data be viewed and not kept, and this body did not travel sealed."),
     Reason.CLASS_MISLABELLED: _("The data class on the envelope is not that of its contents."),
     Reason.CLASS_ABOVE_CHANNEL: _("The data class is higher than the channel allows."),
     Reason.NOT_SEALED: _("Personal data must travel encrypted."),
@@ -113,6 +113,7 @@ MESSAGES: Mapping[str, Promise] = {
     "exchange.restore": _("Notice of a restore"),
     "exchange.returned": _("Returned envelope"),
     "exchange.return-complete": _("End of a return"),
+    "exchange.body-deletion": _("Statement that bodies were deleted"),
 }
 
 STATUSES: Mapping[str, Promise] = {
@@ -120,6 +121,14 @@ STATUSES: Mapping[str, Promise] = {
     "accepted": pgettext_lazy("envelope", "accepted"),
     "refused": pgettext_lazy("envelope", "refused"),
     "undeliverable": pgettext_lazy("envelope", "undeliverable"),
+}
+
+WHY_DELETED: Mapping[str, Promise] = {
+    "request": _("two persons decided it"),
+    "retention": _("the retention agreed on was over"),
+    "view-ended": _("the time to view it was over"),
+    "agreement-ended": _("the agreement had ended"),
+    "restore": _("stated again after a restore"),
 }
 
 DIRECTIONS: Mapping[str, Promise] = {"in": _("received"), "out": _("sent")}
@@ -262,9 +271,12 @@ ACTIONS: Mapping[str, Promise] = {
     "exchange.confirm_restore": _("Confirm a partner’s restore"),
     "exchange.forgo_returns": _("Go on without a partner’s return"),
     "exchange.reopen_counter": _("Open a counter of persons again"),
-    "exchange.delete_body": _("Delete received contents"),
-    "exchange.hold_body": _("Hold or release received contents for a legal case"),
-    "exchange.acknowledge_lost_bodies": _("Note contents that were lost with their key"),
+    "exchange.delete_body": _("Delete the body of an envelope"),
+    "exchange.hold_body": _("Lay a legal hold on the body of an envelope"),
+    "exchange.release_body": _("Lift the legal hold on the body of an envelope"),
+    "exchange.enforce_retention": _("Delete bodies whose time is over"),
+    "exchange.acknowledge_lost_bodies": _("State again that bodies were deleted, after a restore"),
+    "exchange.look_at_body": _("Look at a body that may be viewed and not kept"),
 }
 DETAILS: Mapping[str, Promise] = {
     "accepted": _("accepted"),
@@ -289,11 +301,13 @@ DETAILS: Mapping[str, Promise] = {
     "owing": _("partners who still owe what was lost"),
     "refused": pgettext_lazy("envelope", "refused"),
     "returned": _("returned"),
+    "schema": _("message type"),
     "sequence": _("sequence number"),
     "serial": _("serial number of the card"),
     "stated": _("statement"),
     "trees": _("trees"),
     "undeliverable": pgettext_lazy("envelope", "undeliverable"),
+    "why": _("why"),
 }
 APPROVALS: Mapping[str, Promise] = {
     "exchange.pin-partner": _("Pin a partner"),
@@ -308,18 +322,27 @@ APPROVALS: Mapping[str, Promise] = {
     "exchange.open-epoch": _("Open a new epoch after a restore"),
     "exchange.forgo-returns": _("Go on without a partner’s return"),
     "exchange.reopen-counter": _("Open a counter of persons again"),
+    "exchange.delete-body": _("Delete the body of an envelope"),
+    "exchange.release-body": _("Lift the legal hold on the body of an envelope"),
 }
 FAULTS: Mapping[str, Promise] = {
     "address-refused": _("The partner’s address is one that this node must not connect to."),
-    "body-held": _("These contents are held for a legal case. Release them first."),
-    "body-waits": _("The envelope has not come to its end yet; its contents are still needed."),
+    "body-held": _("A legal hold keeps this body. If it is over, two persons lift it first."),
+    "body-not-held": _("No legal hold lies on this body."),
+    "body-waits": _(
+        "There is no receipt for this envelope; its body is needed to deliver it, or as the only evidence."
+    ),
     "cannot-open": _("The contents could not be decrypted."),
     "ciphertext-mismatch": _("The sealed contents are not those that were signed."),
     "clock-too-far-off": _("The clocks of the two nodes differ too much. Set them by a time server."),
     "digest-mismatch": _("What arrived is not what was signed."),
     "foreign-type": _("The document is of another kind than the one expected here."),
     "forbidden-transition": _("The state of the agreement does not allow this statement."),
-    "no-sealed-body": _("No contents are kept under this id."),
+    "no-body": _("This envelope has no body here: it is a control message, was refused, or its body was deleted."),
+    "not-viewable": _(
+        "This did not come to be viewed only. What its pillar took from it stands on the pillar’s pages."
+    ),
+    "view-ended": _("The time in which this body could be viewed is over."),
     "not-for-me": _("The envelope is addressed to another node."),
     "note-unsigned": _("The checkpoint is not signed by its node."),
     "refused-at-the-gate": _("The gate refused the envelope."),
@@ -381,7 +404,10 @@ PARTICULARS = (
     "wrong-fingerprint",
 )
 """Faults whose words name a row, a column or a member that their text here does not."""
-WORK: Mapping[str, Promise] = {"exchange.hourly": _("Hourly care of log, agreements and counters")}
+WORK: Mapping[str, Promise] = {
+    "exchange.hourly": _("Hourly care of log, agreements and counters"),
+    "exchange.retention": _("Delete bodies whose time is over"),
+}
 
 
 def reason_text(code: str) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from corridor.base.errors import Refused
-from corridor.exchange.rules.canonical import NotUtc, is_hash, sha256_hex, utc_text, utc_time
+from corridor.exchange.rules.canonical import NotUtc, is_hash, sha256_hex, unb64, utc_text, utc_time
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.jws import BadSignature, ForeignType, Malformed, UnknownKey, read_token, sign_token
 from corridor.exchange.rules.keys import SigningKey
@@ -34,6 +34,7 @@ __all__ = [
     "Unpacked",
     "check_ciphertext",
     "is_node_id",
+    "is_sealed",
     "new_id",
     "pack",
     "unpack",
@@ -294,6 +295,11 @@ def unpack(
     if recipient is not None and header.to != recipient:
         raise NotForMe(f"the envelope is addressed to {header.to}, not to {recipient}")
     return Unpacked(header=header, body=body, sealed=sealed, token_hash=signed.hash, kid=signed.kid)
+
+
+def is_sealed(token: bytes) -> bool:
+    """Return whether the body of a stored envelope travelled beside it; its signature was judged when it came."""
+    return "sealed" in json.loads(unb64(token.split(b".")[1].decode()))
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from corridor.exchange.rules.signer import Signer
 from corridor.exchange.rules.tree import leaf_hash, verify_inclusion
 
 _REFUSING = ("refused", "withdrawn")
+_LATER = ("held", "released", "deleted")
+"""Kinds of records that tell what became of a body long after its envelope crossed; they bound no time of it."""
 
 
 class Bound(NamedTuple):
@@ -237,6 +239,11 @@ class Examination:
                 raise Malformed(f"the receipt of {proof.node} names another leaf than its log holds")
             self.findings.append(f"the leaf that the receipt names stands in the log of {proof.node}")
         self._proved.append(_Proved(proof, checkpoint, record, named))
+        if record.get("kind") == "deleted":
+            self.findings.append(
+                f"{proof.node} states in its log that it deleted the body ({str(record.get('why', ''))[:40]}), "
+                f"at {str(record.get('at', ''))[:16].replace('T', ' ')} UTC; what it said can no longer be shown by it"
+            )
         self.findings.append(
             f"leaf {proof.index} of {checkpoint.origin} records it ({str(record.get('kind', 'record'))[:40]}), "
             f"under the signed checkpoint of {checkpoint.size} leaves"
@@ -270,7 +277,9 @@ class Examination:
     def _bound_earliest(self, statement: CheckpointStatement, given: Checkpoint) -> None:
         # Only the author's own log bounds the object from below; the other side's leaf came later anyway.
         author = self.unpacked.header.from_ if self.unpacked else self.receipt.node if self.receipt else None
-        for proof, checkpoint, _, _ in self._proved:
+        for proof, checkpoint, record, _ in self._proved:
+            if record.get("kind") in _LATER:
+                continue
             if proof.node == author and checkpoint.origin == given.origin and given.size <= proof.index:
                 finding = (
                     f"{statement.node} stated at {_minute(statement.at)} to {statement.to} that its log had "

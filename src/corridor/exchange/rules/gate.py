@@ -228,8 +228,10 @@ def _claimed_class(case: _Case) -> Reason | None:
 
 
 def _storage(case: _Case) -> Reason | None:
-    # A view-only agreement lets data be shown and not kept; what reaches an inbox is kept.
-    return Reason.VIEW_ONLY if case.agreement.storage is Storage.VIEW_ONLY else None
+    # What may only be viewed travels sealed, whatever its class: its key is destroyed when the time to view it is over,
+    # while an open body would lie in the inbox's database and in every backup of it.
+    is_open = case.header.body_kind != "sealed"
+    return Reason.VIEW_ONLY if is_open and case.agreement.storage is Storage.VIEW_ONLY else None
 
 
 def _envelope_cap(case: _Case) -> Reason | None:

@@ -17,7 +17,7 @@ from corridor.exchange.models import Agreement as AgreementRow
 from corridor.exchange.models import ChannelDay, Crossing, Dispute, Partner
 from corridor.exchange.queries.lives import signed_with_former_keys
 from corridor.exchange.rules import gate, jurisdictions
-from corridor.exchange.rules.agreement import Agreement, State, read_agreement
+from corridor.exchange.rules.agreement import Agreement, State, Storage, read_agreement
 from corridor.exchange.rules.canonical import parse_canonical
 from corridor.exchange.rules.envelope import Header, unpack
 from corridor.exchange.rules.gate import GateState
@@ -38,12 +38,15 @@ class Ruling:
     first_version : str
         The agreement in whose tree it is recorded; empty for the partner's tree.
     channel : ChannelView or None
+    is_view_only : bool
+        Whether what is accepted may be viewed and not kept: no handler gets it.
     """
 
     outcome: Literal["accepted", "refused", "retry"]
     reason: str = ""
     first_version: str = ""
     channel: registry.ChannelView | None = None
+    is_view_only: bool = False
 
     @classmethod
     def refused(cls, reason: Reason, *, first_version: str = "") -> Ruling:
@@ -179,7 +182,8 @@ class Gatekeeper:
             facts.added[header.channel, header.from_] += 1
         if waits is not None:
             return Ruling("retry", waits.reason.value, first_version)
-        return Ruling("accepted", "", first_version, facts.views.get(header.channel))
+        is_view_only = facts.document.storage is Storage.VIEW_ONLY
+        return Ruling("accepted", "", first_version, facts.views.get(header.channel), is_view_only)
 
     def note_sent(self, header: Header, message: Message, *, crossing: Crossing) -> None:
         """Count persons and remember released cells of an envelope that was queued, in the same transaction."""
@@ -201,6 +205,11 @@ class Gatekeeper:
         facts = self._find(agreement) if agreement and channel else None
         found = facts.document.channel(channel) if facts else None
         return found.purpose if found else ""
+
+    def is_view_only(self, agreement: str, channel: str) -> bool:
+        """Return whether what goes on this channel may be viewed and not kept; control messages name no channel."""
+        facts = self._find(agreement) if agreement and channel else None
+        return facts is not None and facts.document.storage is Storage.VIEW_ONLY
 
     def _today(self, facts: _Facts, header: Header) -> int:
         """Return how many envelopes of this sender passed on this channel since midnight UTC."""

@@ -273,7 +273,8 @@ class _Receiver:
         allowed = [each for each in final if each.ruling.is_allowed]
         gate.count_passed()
         gate.note_received([(each.item.header, each.message) for each in allowed if each.message is not None])
-        self._handle(allowed)
+        # What may only be viewed reaches no handler: it waits in its sealed body, on the page of its envelope.
+        self._handle([each for each in allowed if not each.ruling.is_view_only])
         self.taken.update(each.item.header.id for each in final)
         return replies
 

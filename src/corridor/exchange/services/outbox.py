@@ -19,7 +19,6 @@ from corridor.exchange import keystore
 from corridor.exchange.messages import KeyRevocationNotice, Message
 from corridor.exchange.models import CardVersion, Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import sha256_hex
-from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.envelope import Header, Sealed, new_id, pack
 from corridor.exchange.rules.jws import key_of
 from corridor.exchange.rules.reasons import Reason
@@ -47,7 +46,7 @@ RETRY_AFTER = timedelta(seconds=20)
 """How long a deferred envelope waits before the first repeat; the wait doubles up to an hour."""
 RETRY_AT_MOST = timedelta(hours=1)
 BODY_DELETED = "body_deleted"
-"""Why an envelope is undeliverable whose sealed body is no longer here."""
+"""Why an envelope is undeliverable whose body is no longer here."""
 EARLY_WAITS = timedelta(minutes=5)
 """How long an envelope that is early for its agreement's start stands aside before it is looked at again."""
 
@@ -165,7 +164,7 @@ def _send(
         data_class=data_class,
         persons=message.persons(),
         created_at=now,
-        body_kind="sealed" if data_class.travels_sealed else "plain",
+        body_kind="sealed" if data_class.travels_sealed or gate.is_view_only(agreement, channel) else "plain",
     )
     ruling = _partner_ruling(to, gate, header) or gate.judge(header, message)
     body = message.to_bytes()
@@ -274,7 +273,7 @@ def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     del actor
     log.signing_node()
     lock_partner(to_node)
-    due = _due(to_node, now=now).order_by("id").select_related("crossing")
+    due = _due(to_node, now=now).order_by("id").select_related("crossing__sealed_body")
     rows = list(due.select_for_update(skip_locked=True, of=("self",))[:BATCH])
     rows = _set_revoked_aside(_bury(rows, now=now), now=now)
     cleared = _clear(rows, to_node=to_node, now=now)
@@ -282,7 +281,7 @@ def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     taken: list[Claimed] = []
     for entry in cleared:
         ciphertext = bodies.load(entry.crossing)
-        if ciphertext is None and DataClass(entry.crossing.data_class).travels_sealed:
+        if ciphertext is None and bodies.sealed_body(entry.crossing) is not None:
             _set_aside([entry], last_error=BODY_DELETED)
             continue
         size += len(entry.crossing.token) + len(ciphertext or b"") * 4 // 3
@@ -490,7 +489,7 @@ def retry(crossing_id: int, *, actor: Actor, now: datetime) -> None:
     entry = OutboxEntry.objects.select_for_update().filter(crossing_id=crossing_id, is_undeliverable=True).first()
     if entry is None:
         raise NothingToRetry(f"crossing {crossing_id} is not undeliverable; what waits is retried by itself")
-    if DataClass(entry.crossing.data_class).travels_sealed and bodies.load(entry.crossing) is None:
+    if bodies.sealed_body(entry.crossing) is not None and bodies.load(entry.crossing) is None:
         raise NothingToRetry(f"the body of crossing {crossing_id} was deleted; make the message anew and send that")
     entry.is_undeliverable, entry.queued_at, entry.due_at = False, now, now
     entry.save(update_fields=["is_undeliverable", "queued_at", "due_at"])

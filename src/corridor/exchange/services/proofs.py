@@ -11,6 +11,7 @@ from corridor.base.errors import Unreachable
 from corridor.exchange.models import (
     Agreement,
     AgreementSignature,
+    BodyKeeping,
     Crossing,
     HeldByPeer,
     KeyRevocation,
@@ -20,8 +21,9 @@ from corridor.exchange.models import (
     Partner,
 )
 from corridor.exchange.queries.crossings import crossing_by_envelope
+from corridor.exchange.queries.lives import document_of
 from corridor.exchange.rules import control, tree
-from corridor.exchange.rules.agreement import parse_statement
+from corridor.exchange.rules.agreement import Storage, parse_statement
 from corridor.exchange.rules.card import Card
 from corridor.exchange.rules.evidence import build
 from corridor.exchange.rules.evidence_file import Contents, LogProof, NodeHistory, ReceiptProof
@@ -43,6 +45,7 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     """Return the evidence file of one envelope, whose id may be given by its beginning.
 
     The proof leads to a checkpoint that the partner is known to hold, where there is one; else to a new one of our own.
+    Of an envelope whose body was deleted it proves what is left: the receipt and the leaves, that of the deletion too.
 
     Raises
     ------
@@ -61,13 +64,15 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     found_proofs, statements = _proofs(crossing, receipt, own=own, peer=peer_cards, now=now)
     agreement = Agreement.objects.filter(hash=crossing.agreement_hash).first()
     signatures = _signatures(agreement) if agreement else ()
-    signers = {own, crossing.from_node, *({peer} if receipt or statements else ())}
+    token = bytes(crossing.token) or None
+    signers = {own, *({crossing.from_node} if token else ())}
+    signers |= {peer} if statements or (receipt is not None and receipt.node == peer) else set()
     signers |= set(AgreementSignature.objects.filter(agreement=agreement).values_list("node_id", flat=True))
     contents = Contents(
-        kind="refusal" if _is_refused(crossing, receipt) else "envelope",
+        kind="receipt" if token is None else "refusal" if _is_refused(crossing, receipt) else "envelope",
         nodes={node: _history(node, peer_cards if node == peer else chain(node)) for node in sorted(signers)},
-        envelope=bytes(crossing.token),
-        ciphertext=bodies.load(crossing),
+        envelope=token,
+        ciphertext=None if _is_viewed_only(crossing, agreement) else bodies.load(crossing),
         receipt=receipt.signed if receipt else None,
         receipt_proof=_receipt_proof(receipt, peer=peer),
         agreement=bytes(agreement.document) if agreement else None,
@@ -77,6 +82,12 @@ def prove(envelope_id: str, *, actor: Actor, now: datetime) -> bytes:
     )
     note(crossing=crossing.pk)
     return build(contents)
+
+
+def _is_viewed_only(crossing: Crossing, agreement: Agreement | None) -> bool:
+    """Return whether a file with the ciphertext would keep what came here to be viewed and not kept."""
+    is_in = crossing.direction == Crossing.Direction.IN
+    return is_in and agreement is not None and document_of(agreement).storage is Storage.VIEW_ONLY
 
 
 def _receipt(crossing: Crossing, *, own: str, peer: str) -> Receipt | None:
@@ -181,7 +192,14 @@ def _leaf_of_own_signature(head: LogTree, *, own: str) -> list[LogLeaf]:
 
 
 def _leaves(crossing: Crossing, head: LogTree) -> list[LogLeaf]:
-    """Return the leaf of a crossing, and where it was withdrawn after it was queued the leaf that says so."""
+    """Return the leaf of a crossing, and those that say what became of it: that it was withdrawn, its body deleted."""
+    # A deletion that stands in the tree of a later epoch is not in this one, and has no place in its proof.
+    places = BodyKeeping.objects.filter(crossing=crossing, tree=head).values("leaf_index")
+    deleted = LogLeaf.objects.filter(tree=head, index__in=places)
+    return [*_leaves_of_crossing(crossing, head), *deleted]
+
+
+def _leaves_of_crossing(crossing: Crossing, head: LogTree) -> list[LogLeaf]:
     first = LogLeaf.objects.get(tree=head, index=crossing.leaf_index)
     is_out = crossing.direction == Crossing.Direction.OUT
     if not is_out or crossing.status != Crossing.Status.REFUSED or crossing.receipt:

@@ -117,6 +117,8 @@ def _send_again(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int], n
     keys = {thumbprint(card.keys.transport): card.keys.transport for card in chain(node_id)}
     again = []
     rows = Crossing.objects.filter(direction=Crossing.Direction.OUT, to_node=node_id).exclude(receipt=b"")
+    # What was deleted here meanwhile can be neither sent again nor returned: its bytes are gone.
+    rows = rows.exclude(token=b"")
     for crossing in rows.iterator():
         if key_of(bytes(crossing.receipt)) not in keys:
             continue
@@ -144,7 +146,7 @@ def _return_theirs(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int]
         direction=Crossing.Direction.IN, from_node=node_id, recorded_at__gte=min(beyond)
     ).order_by("pk")
     count = 0
-    for crossing in rows.exclude(reason=Reason.ID_REUSED).iterator():
+    for crossing in rows.exclude(reason=Reason.ID_REUSED).exclude(token=b"").iterator():
         returned = ReturnedCrossing(token=bytes(crossing.token).decode(), receipt=bytes(crossing.receipt).decode())
         send_control(returned, to=node_id, actor=actor, now=now)
         count += 1

@@ -27,6 +27,7 @@ from corridor.exchange.queries import agreements as queries
 from corridor.exchange.queries import texts
 from corridor.exchange.queries.agreements import AgreementView
 from corridor.exchange.queries.lives import NoSuchAgreement
+from corridor.exchange.rules import retention
 from corridor.exchange.rules.agreement import Channel, ClauseChange, Kind, State
 from corridor.exchange.services import agreement_acts as acts
 
@@ -231,6 +232,9 @@ def _context(request: PersonRequest, hash_: str) -> dict[str, Any]:
             for each in queries.statements(request.user, view.hash)
         ],
         "texts": [(dict(settings.LANGUAGES).get(key, key), value) for key, value in view.document.texts.items()],
+        "kept_hours": int(retention.kept_for(view.document).total_seconds() // 3600),
+        "data_survives": retention.data_survives(view.document),
+        "days_after_end": retention.AFTER_THE_END.days,
         "now": utcnow(),
     }
 

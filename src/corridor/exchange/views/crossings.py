@@ -24,12 +24,12 @@ from corridor.base.errors import UserFault
 from corridor.base.reference.names import name_in
 from corridor.exchange import queries
 from corridor.exchange.forms import CrossingFilterForm
-from corridor.exchange.queries import CrossingDetail, CrossingView, NoSuchCrossing, texts
+from corridor.exchange.queries import CrossingDetail, CrossingView, NoSuchCrossing, keeping, texts
 from corridor.exchange.queries import agreements as agreement_queries
 from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.jurisdictions import Jurisdiction
-from corridor.exchange.services import outbox, proofs
+from corridor.exchange.services import deletion, outbox, proofs, viewing
 
 SEE = "exchange.see_crossings"
 ROWS = 50
@@ -77,6 +77,10 @@ def crossing_list(request: PersonRequest) -> HttpResponse:
         "is_filtered": any(value for key, value in request.GET.items() if key != "before"),
         "refused": sum(view.status == "refused" for view in shown),
         "now": utcnow(),
+        "viewable": [
+            {"id": number, "sender": sender, "message": texts.message_text(schema), "until_at": until_at}
+            for number, sender, schema, until_at in keeping.viewable(request.user, now=utcnow())
+        ],
     }
     return render(request, "exchange/crossings.html", context)
 
@@ -95,14 +99,22 @@ def crossing_export(request: PersonRequest) -> HttpResponse:
 def crossing_page(request: PersonRequest, crossing_id: int) -> HttpResponse:
     """Show what an envelope says of itself, and what became of it."""
     detail = _find(request, crossing_id)
-    row = _row(detail.view)
+    row, now = _row(detail.view), utcnow()
+    kept = keeping.keeping(request.user, crossing_id, now=now)
     context = row | {
         "header": _header(detail.token),
         "receipt": _payload(detail.receipt),
         "agreement": _agreement(request, detail.view.agreement),
         "data_class": texts.CLASSES[DataClass(detail.view.data_class)],
         "may_retry": detail.view.status == "undeliverable" and may(request.user, "exchange.retry"),
-        "now": utcnow(),
+        "now": now,
+        "keeping": kept,
+        "may_keep": kept.has_body and may(request.user, deletion.PERMISSION),
+        "may_view": kept.is_view_only
+        and kept.until_at is not None
+        and now < kept.until_at
+        and detail.view.status == "accepted"
+        and may(request.user, viewing.PERMISSION),
     }
     return render(request, "exchange/crossing.html", context)
 

@@ -25,14 +25,13 @@ class SurveillanceConfig(AppConfig):
         from corridor.jobs.registry import every
         from corridor.pillars.surveillance import handlers, messages, services, tasks, texts
 
-        register_message(messages.PeriodCounts, handler=handlers.counts_arrived, returned=handlers.counts_returned)
-        register_message(messages.Alert, handler=handlers.alerts_arrived, returned=handlers.events_returned)
-        register_message(
-            messages.AlertWithdrawal, handler=handlers.withdrawals_arrived, returned=handlers.events_returned
-        )
-        register_message(
-            messages.CaseNotification, handler=handlers.notifications_arrived, returned=handlers.events_returned
-        )
+        for message, handler, returned in (
+            (messages.PeriodCounts, handlers.counts_arrived, handlers.counts_returned),
+            (messages.Alert, handlers.alerts_arrived, handlers.events_returned),
+            (messages.AlertWithdrawal, handlers.withdrawals_arrived, handlers.events_returned),
+            (messages.CaseNotification, handlers.notifications_arrived, handlers.events_returned),
+        ):
+            register_message(message, handler=handler, returned=returned, forget=handlers.bodies_deleted)
         after_returns(handlers.returns_ended)
         see = ("surveillance.see_board",)
         grant("epidemiologist", *see, "surveillance.see_cases", "surveillance.ingest", "surveillance.work_signals")

@@ -9,6 +9,7 @@ from corridor.pillars.surveillance import services
 
 __all__ = [
     "alerts_arrived",
+    "bodies_deleted",
     "counts_arrived",
     "counts_returned",
     "events_returned",
@@ -51,3 +52,8 @@ def returns_ended(*, actor: Actor, now: datetime) -> None:
 def events_returned(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
     """Know again of which alerts, withdrawals and cases a partner was told."""
     services.take_back_events(batch, actor=actor, now=now)
+
+
+def bodies_deleted(crossing_ids: Sequence[int], /, *, actor: Actor, now: datetime) -> int:
+    """Forget figures and alerts that came in these envelopes."""
+    return services.forget_partner(crossing_ids, actor=actor, now=now)

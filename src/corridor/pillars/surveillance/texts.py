@@ -235,6 +235,7 @@ ACTIONS: Mapping[str, Promise] = {
     "surveillance.take_back_counts": _("Know again which counts a partner was told"),
     "surveillance.take_back_events": _("Know again of which events a partner was told"),
     "surveillance.release_by_hand": _("Release figures by hand"),
+    "surveillance.forget_partner": _("Forget what came in deleted envelopes"),
     "surveillance.see_alert": _("See a partner’s alert"),
     "surveillance.look": _("Look at the board"),
     "surveillance.mark_read": _("Mark news as read"),

@@ -43,6 +43,7 @@ from corridor.pillars.surveillance.services.looking import look
 from corridor.pillars.surveillance.services.partners import (
     NothingWaits,
     decide_counts,
+    forget_partner,
     see_alert,
     store_partner_alerts,
     store_partner_counts,
@@ -74,6 +75,7 @@ __all__ = [
     "begin_import",
     "complete_import",
     "decide_counts",
+    "forget_partner",
     "held_figures",
     "look",
     "move_signal",

@@ -23,6 +23,7 @@ from corridor.pillars.surveillance.services import bulk
 __all__ = [
     "NothingWaits",
     "decide_counts",
+    "forget_partner",
     "see_alert",
     "store_partner_alerts",
     "store_partner_counts",
@@ -308,3 +309,16 @@ def see_alert(*, alert_id: int, actor: Actor, now: datetime) -> None:
     require(actor, "surveillance.work_signals")
     unseen = PartnerAlert.objects.filter(pk=alert_id, seen_at__isnull=True)
     unseen.update(seen_by=actor_name(actor), seen_at=now)
+
+
+@write("surveillance.forget_partner")
+def forget_partner(crossing_ids: Sequence[int], *, actor: Actor, now: datetime) -> int:
+    """Delete the figures and alerts of envelopes whose bodies are deleted; return how many rows went.
+
+    An older revision does not become current again: it was wrong when it was replaced, and its own envelope is older
+    still. An alert goes with the envelope that brought it first, whatever came to it later.
+    """
+    figures, _ = PartnerCount.objects.filter(crossing_id__in=crossing_ids).delete()
+    alerts, _ = PartnerAlert.objects.filter(crossing_id__in=crossing_ids).delete()
+    note(figures=figures, alerts=alerts)
+    return figures + alerts
