@@ -10,6 +10,7 @@ import pytest
 
 from corridor.accounts.actors import Peer
 from corridor.accounts.models import Person
+from corridor.exchange import registry
 from corridor.exchange.messages import Message
 from corridor.exchange.registry import ChannelView, Received
 from corridor.pillars.surveillance import handlers, queries, services
@@ -166,3 +167,29 @@ def test_the_board_says_how_fresh_a_partner_is(epidemiologist: Person) -> None:
     (fresh,) = queries.board(actor=epidemiologist, now=NOW).freshness
 
     assert (fresh.from_node, fresh.as_of, fresh.received_at, fresh.last_start_on) == ("cn.cdc", as_of, NOW, WEEK[0])
+
+
+def test_figures_and_alerts_of_a_deleted_envelope_are_forgotten_and_no_older_revision_rises_again(
+    epidemiologist: Person,
+) -> None:
+    first, second = received(counts(7)), received(counts(9, revision=2))
+    other, told = received(counts(5, place="CN-BJ")), received(alert())
+    handlers.counts_arrived([first, second, other], actor=PEER, now=NOW)
+    handlers.alerts_arrived([told], actor=PEER, now=NOW)
+
+    gone = handlers.bodies_deleted([second.crossing_id or 0, told.crossing_id or 0], actor=PEER, now=NOW)
+
+    assert gone == 2
+    assert shown(epidemiologist) == [("CN-BJ", 5, "", 1)]
+    assert not PartnerAlert.objects.exists()
+
+
+def test_whoever_takes_messages_of_an_agreement_can_forget_them() -> None:
+    kept = [
+        schema
+        for schema in registry.schemas()
+        if not schema.startswith("test.") and (taken := registry.registration(schema)) and not taken.is_control
+        if taken.forget is None
+    ]
+    assert "surveillance.alert/1" in registry.schemas()
+    assert kept == []
