@@ -88,7 +88,7 @@ def test_a_source_file_becomes_a_signed_agreement(run: Run, source: Path) -> Non
 
     assert value(run("propose", drafted[:12], "--json"))["state"] == "proposed"
     first = run("sign", drafted[:12])
-    assert "waiting for a second person: corridor approve" in first.output
+    assert "waiting for a second person, for 7 days: corridor approve" in first.output
     request = first.output.split()[-1]
     second = run(request, name="second", command=approve)
     assert second.exit_code == 0, second.output

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from django.test import override_settings
 
-from corridor.accounts import approvals, services
+import corridor
+from corridor.accounts import approvals, queries, services, tokens
 from corridor.accounts.actors import Peer, System
+from corridor.accounts.commands import approve
 from corridor.accounts.models import ApprovalRequest, AuditEntry
 from corridor.accounts.roles import NotPermitted, grant
+from corridor.base.clock import utcnow
 from corridor.base.errors import InputFault, Refused
 
 KIND = "test.open-the-gate"
@@ -91,7 +97,9 @@ def test_appointer_and_appointed_do_not_decide_together_within_seven_days(
     with pytest.raises(approvals.TooCloselyAppointed):
         approvals.approve(asked.request_id or 0, actor=second, now=later)
 
-    assert approvals.approve(asked.request_id or 0, actor=second, now=now + timedelta(days=7)).done
+    week_later = now + timedelta(days=7)
+    again = approvals.ask(KIND, {"gate": "north"}, actor=first, now=week_later)
+    assert approvals.approve(again.request_id or 0, actor=second, now=week_later).done
 
 
 def test_a_password_given_by_the_other_counts_as_appointment(
@@ -201,3 +209,115 @@ def test_refused_approval_stands_in_the_audit_trail(opened: list[Any], officer: 
 
     entry = AuditEntry.objects.get(action="accounts.approve")
     assert (entry.outcome, entry.detail) == ("refused", {"reason": "same-person"})
+
+
+def test_a_first_yes_counts_for_seven_days_and_then_no_more(
+    opened: list[Any], officer: Any, second_officer: Any, now: datetime
+) -> None:
+    asked = approvals.ask(KIND, {"gate": "north"}, actor=officer, now=now)
+    late = now + approvals.REQUEST_LASTS
+
+    with pytest.raises(approvals.RequestExpired, match="Ask for the step again"):
+        approvals.approve(asked.request_id or 0, actor=second_officer, now=late)
+    with pytest.raises(approvals.RequestExpired):
+        approvals.decline(asked.request_id or 0, actor=second_officer, now=late)
+
+    assert opened == []
+    assert approvals.approve(asked.request_id or 0, actor=second_officer, now=late - timedelta(minutes=1)).done
+
+
+def test_an_expired_step_is_asked_for_anew_and_the_old_request_is_shown_as_expired(
+    opened: list[Any], officer: Any, second_officer: Any, now: datetime
+) -> None:
+    old = approvals.ask(KIND, {"gate": "north"}, actor=officer, now=now)
+    late = now + timedelta(days=8)
+    assert queries.waiting_approvals(actor=officer, now=late) == []
+    (shown,) = queries.decided_approvals(actor=officer, now=late)
+    assert (shown.pk, shown.ended_at) == (old.request_id, now + timedelta(days=7))
+
+    new = approvals.ask(KIND, {"gate": "north"}, actor=officer, now=late)
+
+    assert new.request_id != old.request_id
+    assert [each.pk for each in queries.waiting_approvals(actor=officer, now=late)] == [new.request_id]
+    (shown,) = queries.decided_approvals(actor=officer, now=late)
+    assert (shown.state, shown.decided_by) == (ApprovalRequest.State.EXPIRED, None)
+    assert approvals.approve(new.request_id or 0, actor=second_officer, now=late).done
+
+
+def test_why_not_says_that_a_request_is_expired(
+    opened: list[Any], officer: Any, second_officer: Any, now: datetime
+) -> None:
+    approvals.ask(KIND, {"gate": "north"}, actor=officer, now=now)
+    request = ApprovalRequest.objects.get()
+
+    assert approvals.why_not(request, actor=second_officer, now=now) is None
+    refusal = approvals.why_not(request, actor=second_officer, now=now + timedelta(days=7))
+    assert isinstance(refusal, approvals.RequestExpired)
+
+
+def run_approve(
+    monkeypatch: pytest.MonkeyPatch, person: Any, *words: str, made_ago: timedelta, typed: str | None = None
+) -> Result:
+    """Run ``corridor approve`` with a token of some age, at a terminal if something is typed."""
+    secret = tokens.issue_token(person, name="test", actor=person, now=utcnow() - made_ago)
+    monkeypatch.setenv("CORRIDOR_TOKEN", secret)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda stream: typed is not None)
+    return CliRunner().invoke(approve, list(words), input=typed)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "typed", "fault"),
+    [
+        (1, None, None),
+        (11, None, "NotReauthenticated"),
+        (11, "seven quiet rivers meet\n", None),
+        (11, "a guess, which is wrong\n", "WrongPassword"),
+    ],
+)
+def test_a_yes_by_command_takes_the_password_or_a_token_made_just_now(
+    opened: list[Any],
+    officer: Any,
+    second_officer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: int,
+    typed: str | None,
+    fault: str | None,
+) -> None:
+    second_officer.set_password("seven quiet rivers meet")
+    second_officer.save()
+    asked = approvals.ask(KIND, {"gate": "north"}, actor=officer, now=utcnow())
+    made_ago = timedelta(minutes=minutes)
+
+    result = run_approve(monkeypatch, second_officer, str(asked.request_id), made_ago=made_ago, typed=typed)
+
+    assert (type(result.exception).__name__ if result.exception else None) == fault, result.output
+    assert len(opened) == (0 if fault else 1)
+
+
+def test_to_list_what_waits_an_older_token_suffices(
+    opened: list[Any], officer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approvals.ask(KIND, {"gate": "north"}, actor=officer, now=utcnow())
+
+    result = run_approve(monkeypatch, officer, made_ago=timedelta(days=80))
+
+    assert "Open north" in result.output
+    assert "expires on" in result.output
+
+
+def test_every_command_that_gives_a_yes_asks_who_is_there() -> None:
+    careless = []
+    for path in sorted((Path(corridor.__file__).parent).rglob("commands*/*.py")) + sorted(
+        (Path(corridor.__file__).parent).rglob("commands.py")
+    ):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            called = {
+                node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                for node in ast.walk(function)
+                if isinstance(node, ast.Call)
+            }
+            if any(name.startswith("ask_to_") for name in called) and "reauthenticated_person" not in called:
+                careless.append(f"{path.name}: {function.name}")
+    assert careless == []

@@ -15,7 +15,7 @@ from corridor.exchange.rules.agreement import Agreement, State
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.counters import CounterKey
 from corridor.exchange.rules.envelope import Header
-from corridor.exchange.rules.gate import Allowed, GateState, Refused, Retry, decide
+from corridor.exchange.rules.gate import Allowed, GateState, Refused, Retry, counted_no_more_at, counting_days, decide
 from corridor.exchange.rules.jurisdictions import Jurisdiction, jurisdictions
 from corridor.exchange.rules.reasons import Reason
 from tests.rules import agreements
@@ -190,7 +190,6 @@ def test_a_channel_is_open_in_its_direction_only() -> None:
         ({"revoked": frozenset({"pk.nih"})}, Reason.KEY_REVOKED),
         ({"revoked": frozenset({"cn.cdc"})}, Reason.KEY_REVOKED),
         ({"is_disputed": True}, Reason.DISPUTE),
-        ({"envelopes_today": 100}, Reason.ENVELOPE_CAP),
         ({"unreleasable": 1}, Reason.LEDGER_WAITS),
     ],
 )
@@ -198,8 +197,34 @@ def test_what_the_database_knows_closes_the_gate(spoiled: dict[str, Any], reason
     assert refusal(replace(CASE, state=replace(CASE.state, **spoiled))) is reason
 
 
-def test_the_last_envelope_under_the_cap_crosses() -> None:
-    assert isinstance(replace(CASE, state=replace(CASE.state, envelopes_today=99)).decide(), Allowed)
+@pytest.mark.parametrize("own_node", ["pk.nih", "cn.cdc"])
+def test_the_last_envelope_under_the_cap_crosses(own_node: str) -> None:
+    state = replace(CASE.state, own_node=own_node, envelopes_today=99)
+    assert isinstance(replace(CASE, state=state).decide(), Allowed)
+
+
+def test_over_the_cap_of_a_day_the_receiver_refuses_and_the_sender_waits() -> None:
+    sender, receiver = CASE.header.from_, CASE.header.to
+    full = {node: replace(CASE.state, own_node=node, envelopes_today=100) for node in (sender, receiver)}
+
+    assert refusal(replace(CASE, state=full[receiver])) is Reason.ENVELOPE_CAP
+    assert replace(CASE, state=full[sender]).decide() == Retry(Reason.ENVELOPE_CAP)
+
+
+@pytest.mark.parametrize(
+    ("clock", "days"),
+    [("00:00", (31, 1)), ("00:09", (31, 1)), ("00:10", (1,)), ("12:00", (1,)), ("23:49", (1,)), ("23:50", (1, 2))],
+)
+def test_near_midnight_a_receiver_may_count_to_either_day(clock: str, days: tuple[int, ...]) -> None:
+    now = datetime.fromisoformat(f"2026-06-01T{clock}:00+00:00")
+
+    assert tuple(day.day for day in counting_days(now)) == days
+
+
+def test_a_day_is_over_for_the_sender_when_no_clock_can_still_show_it() -> None:
+    at = counted_no_more_at(date(2026, 6, 1))
+
+    assert (at.isoformat(), counting_days(at)) == ("2026-06-02T00:10:00+00:00", (date(2026, 6, 2),))
 
 
 @pytest.mark.parametrize(

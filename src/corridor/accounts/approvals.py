@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F
 
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.models import ApprovalRequest, Person
@@ -19,6 +20,10 @@ from corridor.base.errors import CorridorError, Refused, WrongUsage
 
 APPOINTMENT_BINDS = timedelta(days=7)
 """A person cannot approve together with the one who appointed them, for this long."""
+
+
+REQUEST_LASTS = timedelta(days=7)
+"""How long a first yes counts: whoever gives the second one later decides what the first no longer looks at."""
 
 
 class UnknownApproval(CorridorError):
@@ -37,6 +42,12 @@ class AlreadyDecided(Refused):
     """The request was done or declined before."""
 
     code = "already-decided"
+
+
+class RequestExpired(Refused):
+    """The first yes is too old to count."""
+
+    code = "request-expired"
 
 
 class SamePerson(Refused):
@@ -163,7 +174,8 @@ def is_one_person_mode() -> bool:
 def ask(kind: str, arguments: dict[str, Any], *, actor: Actor, now: datetime) -> Outcome:
     """Record the first person's yes; in one-person mode do the step at once.
 
-    Asking again for the same step while it waits returns the request that waits, whoever asks.
+    Asking again for the same step while it waits returns the request that waits, whoever asks. A request waits for
+    seven days; then it is expired, and asking again makes a new one.
 
     Raises
     ------
@@ -179,6 +191,7 @@ def ask(kind: str, arguments: dict[str, Any], *, actor: Actor, now: datetime) ->
             done=True, request_id=None, result=step.execute(**arguments, actor=person, first=person, now=now)
         )
     digest = hashlib.sha256(json.dumps(arguments, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    _close_expired(now=now)
     request, created = ApprovalRequest.objects.get_or_create(
         kind=kind,
         arguments_hash=digest,
@@ -195,12 +208,12 @@ def approve(request_id: int, *, actor: Actor, now: datetime) -> Outcome:
 
     Raises
     ------
-    NoSuchRequest, AlreadyDecided
+    NoSuchRequest, AlreadyDecided, RequestExpired
         If there is nothing to decide.
     OnlyPersonsApprove, AdministratorsApproveNothing, NotPermitted, SamePerson, TooCloselyAppointed
         If these two may not decide it together. The first person's standing is looked at again.
     """
-    request = _waiting(request_id)
+    request = _waiting(request_id, now=now)
     step = kind_of(request.kind)
     note(kind=request.kind)
     second = _entitled(actor, step)
@@ -221,10 +234,10 @@ def decline(request_id: int, *, actor: Actor, now: datetime) -> None:
 
     Raises
     ------
-    NoSuchRequest, AlreadyDecided, OnlyPersonsApprove, AdministratorsApproveNothing, NotPermitted
+    NoSuchRequest, AlreadyDecided, RequestExpired, OnlyPersonsApprove, AdministratorsApproveNothing, NotPermitted
         As in `approve`.
     """
-    request = _waiting(request_id)
+    request = _waiting(request_id, now=now)
     person = _entitled(actor, kind_of(request.kind))
     note(kind=request.kind, first=request.asked_by.username)
     request.state = ApprovalRequest.State.DECLINED
@@ -241,6 +254,7 @@ def answers_for(request: ApprovalRequest, *, actor: Actor) -> list[str]:
 def why_not(request: ApprovalRequest, *, actor: Actor, now: datetime) -> Refused | None:
     """Return why `actor` cannot give the second yes to `request`, or None if they can; for the page of what waits."""
     try:
+        _check_fresh(request, now=now)
         step = kind_of(request.kind)
         _check_pair(_entitled(request.asked_by, step), _entitled(actor, step), now=now)
     except Refused as refusal:
@@ -248,7 +262,26 @@ def why_not(request: ApprovalRequest, *, actor: Actor, now: datetime) -> Refused
     return None
 
 
-def _waiting(request_id: int) -> ApprovalRequest:
+def expires_at(request: ApprovalRequest) -> datetime:
+    """Return when the first yes of a request ceases to count."""
+    return request.asked_at + REQUEST_LASTS
+
+
+def _close_expired(*, now: datetime) -> None:
+    """Mark what waited too long, so that the same step can be asked for again."""
+    old = ApprovalRequest.objects.filter(state=ApprovalRequest.State.WAITING, asked_at__lte=now - REQUEST_LASTS)
+    old.update(state=ApprovalRequest.State.EXPIRED, decided_at=F("asked_at") + REQUEST_LASTS)
+
+
+def _check_fresh(request: ApprovalRequest, *, now: datetime) -> None:
+    if expires_at(request) <= now:
+        raise RequestExpired(
+            f"request {request.pk} expired on {expires_at(request):%Y-%m-%d %H:%M} UTC: a first yes counts for "
+            f"{REQUEST_LASTS.days} days. Ask for the step again if it is still wanted"
+        )
+
+
+def _waiting(request_id: int, *, now: datetime) -> ApprovalRequest:
     request = ApprovalRequest.objects.select_for_update().select_related("asked_by").filter(pk=request_id).first()
     if request is None:
         raise NoSuchRequest(f"there is no request {request_id}; `corridor approve` without a number lists what waits")
@@ -256,6 +289,7 @@ def _waiting(request_id: int) -> ApprovalRequest:
         raise AlreadyDecided(
             f"request {request_id} is already {request.state}; ask for the step again if it is still wanted"
         )
+    _check_fresh(request, now=now)
     return request
 
 

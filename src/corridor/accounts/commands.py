@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from corridor.accounts import approvals, exports, queries, services, tokens
+from corridor.accounts.access import REAUTHENTICATION_LASTS
 from corridor.accounts.login import sign_in
 from corridor.accounts.models import Person
 from corridor.base.clock import utcnow
-from corridor.base.errors import WrongUsage
+from corridor.base.errors import Refused, WrongUsage
 
 
 class NoToken(WrongUsage):
@@ -28,6 +29,12 @@ class BadDate(WrongUsage):
     code = "bad-date"
 
 
+class NotReauthenticated(Refused):
+    """A step that takes two re-authenticated persons was called with a token alone, and nobody is there to ask."""
+
+    code = "not-reauthenticated"
+
+
 def acting_person(now: datetime) -> Person:
     """Return the person in whose name this command acts, from ``CORRIDOR_TOKEN``.
 
@@ -38,12 +45,43 @@ def acting_person(now: datetime) -> Person:
     TokenRefused
         If the token is unknown, expired or revoked.
     """
+    return tokens.person_of_token(_secret(), now=now)
+
+
+def reauthenticated_person(now: datetime) -> Person:
+    """Return the acting person, who gave the password within the last ten minutes or gives it now.
+
+    A token made within that time counts: making it took the password. With an older one the command asks.
+
+    Raises
+    ------
+    NoToken, TokenRefused
+        As `acting_person`.
+    NotReauthenticated
+        If the token is older and no terminal is there on which to ask.
+    WrongPassword, LockedOut
+        As at a login.
+    """
+    person = acting_person(now)
+    if tokens.is_fresh(_secret(), now=now):
+        return person
+    if not sys.stdin.isatty():
+        raise NotReauthenticated(
+            "this step takes a person who gave the password just now, and this token is more than "
+            f"{REAUTHENTICATION_LASTS.seconds // 60} minutes old. Make a new one and call the command again: "
+            f"export CORRIDOR_TOKEN=$(corridor token {person.username})"
+        )
+    given = _ask(f"Password of {person.username}", hidden_from=False)
+    return sign_in(person.username, password=given, address="command line", now=now)
+
+
+def _secret() -> str:
     secret = os.environ.get("CORRIDOR_TOKEN", "").strip()
     if not secret:
         raise NoToken(
             "this command acts in a person's name: set CORRIDOR_TOKEN to the token that `corridor token NAME` gave"
         )
-    return tokens.person_of_token(secret, now=now)
+    return secret
 
 
 @click.group("user")
@@ -142,12 +180,16 @@ def _ask(prompt: str, *, hidden_from: bool) -> str:
 @click.argument("request", type=int, required=False)
 @click.option("--decline", is_flag=True, help="Say no instead.")
 def approve(request: int | None, *, decline: bool) -> None:
-    """Give the second person's yes to REQUEST; without a number, list what waits."""
+    """Give the second person's yes to REQUEST; without a number, list what waits.
+
+    A first yes counts for 7 days. With a token older than 10 minutes it asks for your password.
+    """
     now = utcnow()
-    person = acting_person(now)
     if request is None:
-        _list_waiting(person)
-    elif decline:
+        _list_waiting(acting_person(now), now=now)
+        return
+    person = reauthenticated_person(now)
+    if decline:
         approvals.decline(request, actor=person, now=now)
         click.echo(f"Request {request} is declined.")
     else:
@@ -155,12 +197,13 @@ def approve(request: int | None, *, decline: bool) -> None:
         click.echo(f"Request {request} is approved and done." + (f" {outcome.result}" if outcome.result else ""))
 
 
-def _list_waiting(person: Person) -> None:
-    waiting = queries.waiting_approvals(actor=person)
+def _list_waiting(person: Person, *, now: datetime) -> None:
+    waiting = queries.waiting_approvals(actor=person, now=now)
     for request in waiting:
         text = approvals.kind_of(request.kind).describe(request.arguments)
         click.echo(
-            f"{request.pk:6}  asked by {request.asked_by.username} on {request.asked_at:%Y-%m-%d %H:%M} UTC: {text}"
+            f"{request.pk:6}  asked by {request.asked_by.username} on {request.asked_at:%Y-%m-%d %H:%M} UTC, "
+            f"expires on {approvals.expires_at(request):%Y-%m-%d %H:%M}: {text}"
         )
         for line in approvals.answers_for(request, actor=person):
             click.echo(f"{'':8}{line}")

@@ -171,6 +171,7 @@ class ApprovalRequest(models.Model):
         WAITING = "waiting"
         DONE = "done"
         DECLINED = "declined"
+        EXPIRED = "expired"
 
     kind = models.CharField(max_length=100)
     arguments = models.JSONField()
@@ -187,7 +188,9 @@ class ApprovalRequest(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "arguments_hash"], condition=Q(state="waiting"), name="one_waiting_request_per_step"
             ),
-            models.CheckConstraint(condition=Q(state__in=("waiting", "done", "declined")), name="approval_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=("waiting", "done", "declined", "expired")), name="approval_state"
+            ),
             models.CheckConstraint(
                 condition=Q(state="waiting", decided_at__isnull=True)
                 | (~Q(state="waiting") & Q(decided_at__isnull=False)),

@@ -138,10 +138,11 @@ def _filter(form: AuditForm) -> queries.AuditFilter:
 def waiting(request: PersonRequest) -> HttpResponse:
     """Show what waits for a second person."""
     now = utcnow()
-    requests = queries.waiting_approvals(actor=request.user)
+    requests = queries.waiting_approvals(actor=request.user, now=now)
     context = {
         "rows": [_waiting_row(each, request, now=now) for each in requests],
-        "decided": [(each, _sentence(each)) for each in queries.decided_approvals(actor=request.user)],
+        "decided": [(each, _sentence(each)) for each in queries.decided_approvals(actor=request.user, now=now)],
+        "days": approvals.REQUEST_LASTS.days,
         "one_person": approvals.is_one_person_mode(),
         "may_decide": may(request.user, "accounts.approve"),
     }
@@ -152,6 +153,7 @@ def _waiting_row(each: ApprovalRequest, request: PersonRequest, *, now: datetime
     refusal = approvals.why_not(each, actor=request.user, now=now)
     return {
         "asked": each,
+        "expires_at": approvals.expires_at(each),
         "sentence": _sentence(each),
         "answers_for": approvals.answers_for(each, actor=request.user),
         "why_not": fault_text(refusal) if refusal else "",
@@ -167,7 +169,7 @@ def _sentence(each: ApprovalRequest) -> str:
 @reauthenticated
 def decide(request: PersonRequest, request_id: int) -> HttpResponse:
     """Give or refuse the second person's yes; the page shows once more what it is about."""
-    each = queries.approval(request_id, actor=request.user)
+    each = queries.approval(request_id, actor=request.user, now=utcnow())
     if each is None:
         messages.error(request, _("There is no such request any more."))
         return redirect("accounts:approvals")

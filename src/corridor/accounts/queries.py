@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from corridor.accounts.actors import Actor
-from corridor.accounts.approvals import kinds
+from corridor.accounts.approvals import REQUEST_LASTS, kinds
 from corridor.accounts.models import ActorToken, ApprovalRequest, AuditEntry, Person, PersonSession
 from corridor.accounts.roles import may, require
 
@@ -86,16 +87,16 @@ def audit_entries(chosen: AuditFilter, *, actor: Actor) -> QuerySet[AuditEntry]:
     return entries
 
 
-def waiting_approvals(*, actor: Actor) -> list[ApprovalRequest]:
+def waiting_approvals(*, actor: Actor, now: datetime) -> list[ApprovalRequest]:
     """Return what waits for a second person: all of it to those who see approvals, to others what is theirs."""
-    waiting = ApprovalRequest.objects.select_related("asked_by").filter(state=ApprovalRequest.State.WAITING)
+    waiting = ApprovalRequest.objects.select_related("asked_by").filter(_still_waits(now))
     if not may(actor, "accounts.see_approvals"):
         waiting = waiting.filter(kind__in=[kind.name for kind in kinds() if may(actor, kind.permission)])
     return list(waiting.order_by("id"))
 
 
-def decided_approvals(*, actor: Actor) -> list[ApprovalRequest]:
-    """Return the last fifty decided requests.
+def decided_approvals(*, actor: Actor, now: datetime) -> list[ApprovalRequest]:
+    """Return the last fifty requests that no longer wait: decided, or expired.
 
     Raises
     ------
@@ -103,15 +104,19 @@ def decided_approvals(*, actor: Actor) -> list[ApprovalRequest]:
         If approvals are not open to `actor`.
     """
     require(actor, "accounts.see_approvals")
-    decided = ApprovalRequest.objects.select_related("asked_by", "decided_by").exclude(
-        state=ApprovalRequest.State.WAITING
-    )
-    return list(decided.order_by("-decided_at")[:50])
+    decided = ApprovalRequest.objects.select_related("asked_by", "decided_by").exclude(_still_waits(now))
+    # What expired is marked when the same step is asked for again; until then its time alone says so.
+    ended_at = Coalesce("decided_at", F("asked_at") + REQUEST_LASTS, output_field=DateTimeField())
+    return list(decided.annotate(ended_at=ended_at).order_by("-ended_at")[:50])
 
 
-def approval(request_id: int, *, actor: Actor) -> ApprovalRequest | None:
-    """Return one request that `actor` may see, or None."""
-    return next((request for request in waiting_approvals(actor=actor) if request.pk == request_id), None)
+def _still_waits(now: datetime) -> Q:
+    return Q(state=ApprovalRequest.State.WAITING, asked_at__gt=now - REQUEST_LASTS)
+
+
+def approval(request_id: int, *, actor: Actor, now: datetime) -> ApprovalRequest | None:
+    """Return one request that waits and that `actor` may see, or None."""
+    return next((request for request in waiting_approvals(actor=actor, now=now) if request.pk == request_id), None)
 
 
 def own_sessions(*, actor: Person, now: datetime) -> list[PersonSession]:

@@ -30,6 +30,8 @@ FAULTS: Mapping[str, Promise] = {
     "own-roles": _("People do not change their own roles or access. Another administrator can."),
     "last-administrator": _("This is the only administrator. Appoint another one first."),
     "already-decided": _("Somebody decided this request before. Ask for the step again if it is still wanted."),
+    "request-expired": _("This request has expired. Ask for the step again if it is still wanted."),
+    "not-reauthenticated": _("Give your password once more."),
     "same-person": _("You asked for this. It takes the yes of a second person."),
     "appointed-by-the-other": _(
         "One of you two appointed the other less than 7 days ago. Let another person approve, or wait."

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
+from corridor.accounts.access import REAUTHENTICATION_LASTS
 from corridor.accounts.actors import Actor
 from corridor.accounts.models import ActorToken, Person
 from corridor.accounts.roles import NotPermitted, require
@@ -54,6 +55,12 @@ def revoke_token(token_id: int, *, actor: Person, now: datetime) -> bool:
     """Revoke one of one's own tokens; return whether there was one to revoke."""
     revoked = ActorToken.objects.filter(pk=token_id, person=actor, revoked_at=None).update(revoked_at=now)
     return bool(revoked)
+
+
+def is_fresh(secret: str, *, now: datetime) -> bool:
+    """Tell whether a token was made so lately that its making counts as having given the password just now."""
+    made = ActorToken.objects.filter(digest=_digest(secret), created_at__gt=now - REAUTHENTICATION_LASTS)
+    return made.exists()
 
 
 def person_of_token(secret: str, *, now: datetime) -> Person:

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 import click
 
-from corridor.accounts.approvals import Outcome
-from corridor.accounts.commands import acting_person
+from corridor.accounts.approvals import REQUEST_LASTS, Outcome
+from corridor.accounts.commands import acting_person, reauthenticated_person
 from corridor.base.clock import utcnow
 from corridor.base.encodings import NotATable
 from corridor.base.errors import InputFault, WrongUsage
@@ -196,7 +196,7 @@ def diff(hash_: str, *, as_json: bool) -> None:
 def sign(hash_: str, *, as_json: bool) -> None:
     """Sign agreement HASH for this node; it takes a second person."""
     now = utcnow()
-    _outcome(acts.ask_to_sign(hash_, actor=acting_person(now), now=now), "signed", as_json=as_json)
+    _outcome(acts.ask_to_sign(hash_, actor=reauthenticated_person(now), now=now), "signed", as_json=as_json)
 
 
 @agreement.command("activate", epilog="Example: corridor agreement activate 51b2c4")
@@ -221,7 +221,7 @@ def suspend(hash_: str, *, as_json: bool) -> None:
 def resume(hash_: str, *, as_json: bool) -> None:
     """Lift this node's own suspension of agreement HASH; it takes a second person."""
     now = utcnow()
-    _outcome(acts.ask_to_resume(hash_, actor=acting_person(now), now=now), "resumed", as_json=as_json)
+    _outcome(acts.ask_to_resume(hash_, actor=reauthenticated_person(now), now=now), "resumed", as_json=as_json)
 
 
 @agreement.command("terminate", epilog="Example: corridor agreement terminate 7c1e90")
@@ -230,7 +230,7 @@ def resume(hash_: str, *, as_json: bool) -> None:
 def terminate(hash_: str, *, as_json: bool) -> None:
     """Terminate agreement HASH when its notice has run, or withdraw a proposal at once; it takes a second person."""
     now = utcnow()
-    _outcome(acts.ask_to_terminate(hash_, actor=acting_person(now), now=now), "terminated", as_json=as_json)
+    _outcome(acts.ask_to_terminate(hash_, actor=reauthenticated_person(now), now=now), "terminated", as_json=as_json)
 
 
 @agreement.command("discard", epilog="Example: corridor agreement discard 7c1e90")
@@ -259,7 +259,7 @@ def _at_once(hash_: str, kind: Kind, *, as_json: bool) -> None:
 def _outcome(outcome: Outcome, done: str, *, as_json: bool) -> None:
     result = {"done": outcome.done, "request": outcome.request_id}
     if not outcome.done:
-        text = f"waiting for a second person: corridor approve {outcome.request_id}"
+        text = f"waiting for a second person, for {REQUEST_LASTS.days} days: corridor approve {outcome.request_id}"
     else:
         text = f"{done}; the agreement is {outcome.result.value if isinstance(outcome.result, State) else 'changed'}"
     _result(result, text, as_json=as_json)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from corridor.accounts.actors import System
-from corridor.accounts.commands import acting_person
+from corridor.accounts.commands import acting_person, reauthenticated_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError
 from corridor.exchange import queries
@@ -112,7 +112,7 @@ def delete(envelope_id: str) -> None:
     Example: corridor crossings delete 0197c1b2
     """
     now = utcnow()
-    say(deletion.ask_to_delete(envelope_id, actor=acting_person(now), now=now), "the body is deleted")
+    say(deletion.ask_to_delete(envelope_id, actor=reauthenticated_person(now), now=now), "the body is deleted")
 
 
 @crossings.command("hold")
@@ -133,7 +133,10 @@ def hold(envelope_id: str, reason: str) -> None:
 def release(envelope_id: str) -> None:
     """Ask that the legal hold on the body of an envelope be lifted; a second person allows it."""
     now = utcnow()
-    say(deletion.ask_to_release(envelope_id, actor=acting_person(now), now=now), "no legal hold lies on the body")
+    say(
+        deletion.ask_to_release(envelope_id, actor=reauthenticated_person(now), now=now),
+        "no legal hold lies on the body",
+    )
 
 
 @click.group("log")

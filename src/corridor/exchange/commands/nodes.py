@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import click
 
 from corridor.accounts.actors import System
-from corridor.accounts.commands import acting_person
+from corridor.accounts.commands import acting_person, reauthenticated_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import InputFault
 from corridor.exchange import keystore
@@ -196,4 +196,4 @@ def restore_(source: Path | None, put_back: bool) -> None:
         backups.put_back(source, home=keystore.home(), now=now)
         click.echo("The backup is back. Start the node; once partners have shown what they hold: corridor node restore")
         return
-    say(restore.ask_to_open_epoch(actor=acting_person(now), now=now), "a new epoch is open")
+    say(restore.ask_to_open_epoch(actor=reauthenticated_person(now), now=now), "a new epoch is open")

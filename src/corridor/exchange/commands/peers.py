@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from corridor.accounts.approvals import Outcome
-from corridor.accounts.commands import acting_person
+from corridor.accounts.approvals import REQUEST_LASTS, Outcome
+from corridor.accounts.commands import acting_person, reauthenticated_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import InputFault
 from corridor.exchange import queries
@@ -45,7 +45,7 @@ def add(card: Path, fingerprint: str, anew: str | None) -> None:
     Example: corridor peer add card.json --fingerprint AB12-CD34-EF56-…
     """
     now = utcnow()
-    person = acting_person(now)
+    person = reauthenticated_person(now)
     document = _read(card)
     try:
         outcome = partners.ask_to_pin(document, fingerprint=fingerprint, actor=person, now=now, anew=anew)
@@ -149,7 +149,7 @@ def resume(node_id: str) -> None:
 def use_url(node_id: str) -> None:
     """Use the address on the latest card of NODE_ID; two persons agree to it."""
     now = utcnow()
-    say(partners.ask_to_change_url(node_id, actor=acting_person(now), now=now), "in use")
+    say(partners.ask_to_change_url(node_id, actor=reauthenticated_person(now), now=now), "in use")
 
 
 @peer.command("confirm-restore")
@@ -179,7 +179,7 @@ def forgo_returns(node_id: str, reason: str) -> None:
 def close_dispute(number: int, note: str) -> None:
     """Close dispute NUMBER; exchange under its agreement goes on."""
     now = utcnow()
-    say(disputes.ask_to_close(number, closing_note=note, actor=acting_person(now), now=now), "closed")
+    say(disputes.ask_to_close(number, closing_note=note, actor=reauthenticated_person(now), now=now), "closed")
 
 
 def say(outcome: Outcome, done: str) -> None:
@@ -187,7 +187,7 @@ def say(outcome: Outcome, done: str) -> None:
     if outcome.done:
         click.echo(f"Done: {done}.")
     else:
-        click.echo(f"Waiting for a second person: corridor approve {outcome.request_id}")
+        click.echo(f"Waiting for a second person, for {REQUEST_LASTS.days} days: corridor approve {outcome.request_id}")
 
 
 def _read(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 from corridor.base.disclosure import Cell, place_level, rule_for, stratum_kind
@@ -21,6 +21,20 @@ from corridor.exchange.rules.reasons import Reason
 
 EARLY = timedelta(hours=2)
 """An envelope that comes up to this long before the start is asked to come again: clocks differ."""
+
+
+CLOCKS_DIFFER = timedelta(minutes=10)
+"""By how much the receiver's clock at its commit may differ from the sender's at claiming, the way included."""
+
+
+def counting_days(now: datetime) -> tuple[date, ...]:
+    """Return the days (UTC) to which a receiver may count what is claimed `now`: two near midnight, else one."""
+    return tuple(sorted({(now - CLOCKS_DIFFER).date(), (now + CLOCKS_DIFFER).date()}))
+
+
+def counted_no_more_at(day: date) -> datetime:
+    """Return from when on nothing that is claimed can be counted to `day` any more."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC) + CLOCKS_DIFFER
 
 
 class BodyLike(Protocol):
@@ -60,7 +74,8 @@ class GateState:
     is_disputed : bool
         Whether an open dispute halts exchange under this agreement.
     envelopes_today : int
-        Envelopes of this sender on this channel since midnight UTC, this one not included.
+        Envelopes of this sender on this channel since midnight UTC, this one not included. Where this node is the
+        sender: on the fullest of the days on which the receiver may count this one (`counting_days`).
     channel_persons : int
         Distinct persons of this sender on this channel in the calendar year (UTC), those of this body included.
     counted : mapping of CounterKey to int
@@ -145,6 +160,9 @@ def decide(
         reason = check(case)
         if reason is not None:
             return Refused(reason)
+    # Over the cap of a day the receiver refuses for good; the sender, who can, waits for the next day.
+    if _is_sender(case) and _is_cap_reached(case):
+        return Retry(Reason.ENVELOPE_CAP)
     return Allowed(channel)
 
 
@@ -235,7 +253,15 @@ def _storage(case: _Case) -> Reason | None:
 
 
 def _envelope_cap(case: _Case) -> Reason | None:
-    return Reason.ENVELOPE_CAP if case.state.envelopes_today >= case.channel.caps.envelopes_per_day else None
+    return Reason.ENVELOPE_CAP if not _is_sender(case) and _is_cap_reached(case) else None
+
+
+def _is_sender(case: _Case) -> bool:
+    return case.header.from_ == case.state.own_node
+
+
+def _is_cap_reached(case: _Case) -> bool:
+    return case.state.envelopes_today >= case.channel.caps.envelopes_per_day
 
 
 def _body_is_what_it_says(case: _Case) -> Reason | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -40,6 +40,10 @@ class Ruling:
     channel : ChannelView or None
     is_view_only : bool
         Whether what is accepted may be viewed and not kept: no handler gets it.
+    counted_on : date or None
+        The last day to which it is counted, for what passed at claiming.
+    again_at : datetime or None
+        When it may pass, for what waits at claiming because a day is full.
     """
 
     outcome: Literal["accepted", "refused", "retry"]
@@ -47,6 +51,8 @@ class Ruling:
     first_version: str = ""
     channel: registry.ChannelView | None = None
     is_view_only: bool = False
+    counted_on: date | None = None
+    again_at: datetime | None = None
 
     @classmethod
     def refused(cls, reason: Reason, *, first_version: str = "") -> Ruling:
@@ -77,8 +83,8 @@ class _Facts:
     document: Agreement
     state: GateState
     views: Mapping[str, registry.ChannelView]
-    passed: Counter[tuple[str, str]] = field(default_factory=Counter)
-    added: Counter[tuple[str, str]] = field(default_factory=Counter)
+    passed: Counter[tuple[str, str, date]] = field(default_factory=Counter)
+    added: Counter[tuple[str, str, date]] = field(default_factory=Counter)
 
 
 @lru_cache(maxsize=256)
@@ -141,10 +147,19 @@ class Gatekeeper:
             return self.refuse(header, Reason.NO_AGREEMENT)
         return Ruling("accepted", first_version=self._first_version(header))
 
-    def judge_again(self, crossing: Crossing, *, keys: Mapping[str, bytes]) -> Ruling:
+    def judge_again(self, crossing: Crossing, *, keys: Mapping[str, bytes], counted_on: date | None = None) -> Ruling:
         """Return what the gate says, at claiming, of an envelope that it let pass when it was queued.
 
-        Counters and the release ledger know the envelope already; state, trust, clock and caps are looked at anew.
+        Counters and the release ledger know the envelope already; state, trust and clock are looked at anew, and the
+        cap of the day for the first time: the receiver counts by the day on which an envelope arrives.
+
+        Parameters
+        ----------
+        crossing : Crossing
+        keys : mapping from thumbprint to public key
+        counted_on : date, optional
+            The last day to which this envelope is counted already; it is counted to a day once, however often it is
+            claimed.
         """
         unpacked = unpack(bytes(crossing.token), keys=keys)
         header = unpacked.header
@@ -154,16 +169,40 @@ class Gatekeeper:
         if unpacked.body is not None:
             kind = registry.message_type(header.schema)
             message = kind.from_bytes(unpacked.body) if kind else None
-        return self._ruling(header, message, stage="claim")
+        days = [day for day in gate.counting_days(self._now) if counted_on is None or day > counted_on]
+        ruling = self._ruling(header, message, stage="claim", days=days)
+        if ruling.is_allowed:
+            return replace(ruling, counted_on=days[-1] if days else counted_on)
+        if ruling.reason != Reason.ENVELOPE_CAP:
+            return ruling
+        return replace(ruling, again_at=gate.counted_no_more_at(self._last_full(header, days)))
 
-    def _ruling(self, header: Header, message: Message | None, *, stage: Literal["header", "body", "claim"]) -> Ruling:
+    def _last_full(self, header: Header, days: Sequence[date]) -> date:
+        """Return the last of `days` on which the channel's cap is reached."""
+        facts = self._find(header.agreement)
+        channel = facts.document.channel(header.channel) if facts else None
+        if facts is None or channel is None:
+            return days[-1]
+        most = channel.caps.envelopes_per_day
+        return max((day for day in days if self._passed(facts, header, day) >= most), default=days[-1])
+
+    def _ruling(
+        self,
+        header: Header,
+        message: Message | None,
+        *,
+        stage: Literal["header", "body", "claim"],
+        days: Sequence[date] | None = None,
+    ) -> Ruling:
         facts = self._find(header.agreement)
         if facts is None:
             return Ruling.refused(Reason.NO_AGREEMENT)
         first_version = facts.row.first_version
-        # At claiming the envelope itself is among those that were counted when they were queued.
-        today = self._today(facts, header) - (1 if stage == "claim" else 0)
-        state = replace(facts.state, envelopes_today=max(today, 0))
+        # What is queued goes out on a day that nobody knows yet, so the cap of the day is not looked at here.
+        is_queued = stage == "body" and header.from_ == self._own_id
+        counted = [] if is_queued else [self._now.date()] if days is None else days
+        today = max((self._passed(facts, header, day) for day in counted), default=0)
+        state = replace(facts.state, envelopes_today=today)
         if message is not None and stage == "body":
             state = counters.complete(
                 state, header=header, message=message, document=facts.document, now=self._now, terms=self._terms
@@ -177,9 +216,10 @@ class Gatekeeper:
             decision = gate.decide(header, message, facts.document, begun, jurisdictions.jurisdictions(), at)
         if isinstance(decision, gate.Refused):
             return Ruling.refused(decision.reason, first_version=first_version)
-        if stage == "body" and not isinstance(decision, gate.Retry):
-            facts.passed[header.channel, header.from_] += 1
-            facts.added[header.channel, header.from_] += 1
+        if stage != "header" and not isinstance(decision, gate.Retry):
+            for day in counted:
+                facts.passed[header.channel, header.from_, day] += 1
+                facts.added[header.channel, header.from_, day] += 1
         if waits is not None:
             return Ruling("retry", waits.reason.value, first_version)
         is_view_only = facts.document.storage is Storage.VIEW_ONLY
@@ -211,21 +251,21 @@ class Gatekeeper:
         facts = self._find(agreement) if agreement and channel else None
         return facts is not None and facts.document.storage is Storage.VIEW_ONLY
 
-    def _today(self, facts: _Facts, header: Header) -> int:
-        """Return how many envelopes of this sender passed on this channel since midnight UTC."""
-        key = (header.channel, header.from_)
+    def _passed(self, facts: _Facts, header: Header, day: date) -> int:
+        """Return how many envelopes of this sender are counted to a day (UTC) of this channel."""
+        key = (header.channel, header.from_, day)
         if key not in facts.passed:
             row = ChannelDay.objects.filter(
-                agreement_hash=header.agreement, channel=header.channel, from_node=header.from_, on=self._now.date()
+                agreement_hash=header.agreement, channel=header.channel, from_node=header.from_, on=day
             )
             facts.passed[key] = row.values_list("envelopes", flat=True).first() or 0
         return facts.passed[key]
 
     def count_passed(self) -> None:
-        """Add what passed since the last call to the counts of the day, under the agreements' locks."""
+        """Add what passed since the last call to the counts of its days, under the agreements' locks."""
         for hash_, facts in self._facts.items():
-            for (channel, from_node), number in facts.added.items() if facts else ():
-                day = {"agreement_hash": hash_, "channel": channel, "from_node": from_node, "on": self._now.date()}
+            for (channel, from_node, on), number in facts.added.items() if facts else ():
+                day = {"agreement_hash": hash_, "channel": channel, "from_node": from_node, "on": on}
                 if not ChannelDay.objects.filter(**day).update(envelopes=F("envelopes") + number):
                     ChannelDay.objects.create(**day, envelopes=number)
             if facts:

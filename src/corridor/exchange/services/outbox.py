@@ -219,7 +219,6 @@ def _send(
         bodies.store(crossing, sealed.ciphertext)
     if not is_control(header):
         gate.note_sent(header, message, crossing=crossing)
-        gate.count_passed()
     return crossing
 
 
@@ -268,7 +267,7 @@ def claim(to_node: str, *, actor: Actor, now: datetime) -> Claim:
     """Lease up to a hundred due envelopes of one partner, oldest first, after the gate has judged each of them again.
 
     What the gate refuses by now is recorded as refused and leaves the outbox; what waited for more than seven days is
-    undeliverable.
+    undeliverable; what is over the cap of its channel's day waits for the next.
     """
     del actor
     log.signing_node()
@@ -348,17 +347,24 @@ def _clear(rows: Sequence[OutboxEntry], *, to_node: str, now: datetime) -> list[
     """Return what may still cross; record the refusal of the rest."""
     own_id = log.own_node().node_id
     gate, keys = Gatekeeper(own_id=own_id, now=now), every_transport_key(own_id)
-    allowed, early, refused = [], [], defaultdict(list)
+    allowed, over, early, refused = [], [], [], defaultdict(list)
     for entry in rows:
-        ruling = gate.judge_again(entry.crossing, keys=keys)
+        ruling = gate.judge_again(entry.crossing, keys=keys, counted_on=entry.counted_on)
         if ruling.is_allowed:
+            entry.counted_on = ruling.counted_on
             allowed.append(entry)
+        elif ruling.again_at is not None:
+            entry.due_at, entry.last_error = ruling.again_at, ruling.reason
+            over.append(entry)
         elif ruling.is_retry:
             early.append(entry.pk)
         else:
             refused[log.tree_of(ruling.first_version, partner=to_node)].append((entry, ruling))
     # What is early must not stand, batch after batch, before what may go.
     OutboxEntry.objects.filter(pk__in=early).update(due_at=now + EARLY_WAITS)
+    OutboxEntry.objects.bulk_update(over, ["due_at", "last_error"])
+    OutboxEntry.objects.bulk_update(allowed, ["counted_on"])
+    gate.count_passed()
     for (kind, subject), group in sorted(refused.items()):
         head = log.lock_tree(kind, subject=subject, now=now)
         log.append(

@@ -106,6 +106,7 @@ def crossing_page(request: PersonRequest, crossing_id: int) -> HttpResponse:
         "receipt": _payload(detail.receipt),
         "agreement": _agreement(request, detail.view.agreement),
         "data_class": texts.CLASSES[DataClass(detail.view.data_class)],
+        "last_error": texts.reason_text(detail.view.last_error) if detail.view.last_error else "",
         "may_retry": detail.view.status == "undeliverable" and may(request.user, "exchange.retry"),
         "now": now,
         "keeping": kept,
