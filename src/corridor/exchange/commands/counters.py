@@ -6,7 +6,7 @@ import json
 
 import click
 
-from corridor.accounts.commands import acting_person
+from corridor.accounts.commands import acting_person, reauthenticated_person
 from corridor.base.clock import utcnow
 from corridor.exchange.commands.peers import said, say
 from corridor.exchange.queries.agreements import counters as found
@@ -62,5 +62,5 @@ def reopen(number: int, persons: int, reason: str) -> None:
     Example: corridor counters reopen 3 --persons 4200 --reason "Register of referrals, 2026-11-27"
     """
     now = utcnow()
-    outcome = services.ask_to_reopen(number, persons=persons, reason=reason, actor=acting_person(now), now=now)
+    outcome = services.ask_to_reopen(number, persons=persons, reason=reason, actor=reauthenticated_person(now), now=now)
     say(outcome, "the counter is open")

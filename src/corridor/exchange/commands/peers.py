@@ -170,7 +170,7 @@ def forgo_returns(node_id: str, reason: str) -> None:
     Example: corridor peer forgo-returns cn.cdc --reason "the institute was closed"
     """
     now = utcnow()
-    say(returns.ask_to_forgo(node_id, reason=reason, actor=acting_person(now), now=now), "figures leave again")
+    say(returns.ask_to_forgo(node_id, reason=reason, actor=reauthenticated_person(now), now=now), "figures leave again")
 
 
 @peer.command("close-dispute")
