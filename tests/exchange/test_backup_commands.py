@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from corridor.accounts.commands import approve
 from corridor.accounts.services import add_person
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
-from corridor.exchange import keystore
+from corridor.exchange import keystore, registry
 from corridor.exchange.commands.counters import counters as counters_command
 from corridor.exchange.commands.nodes import node as node_command
 from corridor.exchange.commands.peers import peer
@@ -185,6 +186,38 @@ def test_a_counter_is_closed_until_partners_returned_what_was_lost_and_then_know
     assert counter(corridor) == (3, False)
     assert _share(corridor, records, "two") == ("queued", "")
     assert counter(corridor) == (3, False)
+
+
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_an_open_body_deleted_after_the_backup_goes_again_when_the_partner_returns_the_statement(
+    corridor: Corridor, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_guarded: bool
+) -> None:
+    sent = corridor[PK].send(10, to=CN, agreement=corridor.sign())
+    corridor.settle()
+    backup = tmp_path / "monday.tar"
+    run(CN, node_command, "backup", str(backup))
+    china = corridor[CN]
+    china.both(lambda person: deletion.ask_to_delete(sent.envelope_id, actor=person, now=china.now))
+    corridor.settle()
+    if not is_guarded:
+        known = registry.registration("exchange.body-deletion/1")
+        assert known is not None
+        monkeypatch.setitem(registry._registrations, "exchange.body-deletion/1", replace(known, returned=None))
+
+    run(CN, node_command, "restore", str(backup))
+    with china:
+        assert Crossing.objects.get(envelope_id=sent.envelope_id).token
+    china.deliver()
+    asked = run(CN, node_command, "restore")
+    number = re.search(r"approve (\d+)", asked.output)
+    assert number is not None, asked.output
+    run(CN, approve, number[1], name="second")
+    corridor.settle()
+    run(PK, peer, "confirm-restore", CN)
+    corridor.settle()
+
+    with china:
+        assert bool(Crossing.objects.get(envelope_id=sent.envelope_id).token) is not is_guarded
 
 
 @pytest.mark.parametrize("is_guarded", [True, False])
