@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
     """Add a table, carry what the sealed bodies say into it, and add a column."""
 
     dependencies = [
-        ('exchange', '0005_hand_release'),
+        ('exchange', '0006_keys_come_back'),
     ]
 
     operations = [
