@@ -11,12 +11,14 @@ from django.db import transaction
 
 from corridor.accounts.actors import System
 from corridor.exchange import keystore, registry
-from corridor.exchange.messages import ConsistencyDemand
+from corridor.exchange.messages import ConsistencyDemand, LeavesForward
 from corridor.exchange.models import Crossing, Dispute, LogTree, OwnStatement, PeerCheckpoint, PeerLeaf
 from corridor.exchange.rules import control, evidence, note, tree
 from corridor.exchange.rules.evidence_file import build, read
+from corridor.exchange.rules.reasons import Refused
 from corridor.exchange.rules.receipt import Receipt, make_receipt, read_receipt
-from corridor.exchange.services import checkpoints, consistency, leaves, partners, proofs, swaps
+from corridor.exchange.services import checkpoints, comparison, consistency, leaves, partners, proofs, swaps
+from corridor.exchange.services.disputes import open_dispute
 from corridor.exchange.services.inbox import InclusionPath
 from corridor.exchange.services.swaps import Swap
 from tests.exchange.nodes import Corridor, Node
@@ -319,3 +321,107 @@ def _signed_again(corridor: Corridor, receipt: Receipt, *, index: int) -> bytes:
             at=receipt.at,
             key=keystore.own_keys().transport,
         )
+
+
+def _fork_shown_to_china(corridor: Corridor) -> int:
+    """Let Russia show China another leaf than Pakistan holds, in a log of another size; return the leaf's index."""
+    agreement = corridor.sign()
+    for number, sender in enumerate((PK, CN, PK, CN)):
+        corridor[sender].send(10 + number, to=RU, agreement=agreement)
+        corridor.settle()
+    origin = _origin(corridor, RU)
+    with corridor[PK]:
+        index = PeerLeaf.objects.filter(origin=origin).latest("index").index
+    with corridor[RU]:
+        real_leaves = [bytes(each) for each in tree_of(corridor[RU]).leaves.values_list("leaf_hash", flat=True)]
+    other = b"\x09" * 32
+    forked = [*real_leaves[:index], other, *real_leaves[index + 1 :], b"\x0a" * 32, b"\x0b" * 32]
+    signed = forge(corridor[RU], size=len(forked), root=tree.root(forked))
+    with corridor[CN] as node:
+        checkpoint = control.read_checkpoint_by(signed, log_keys=swaps.log_keys_of(RU), node=RU)
+        swaps.keep(RU, checkpoint, is_proved=False, received_from=RU, now=node.now)
+        PeerLeaf.objects.create(
+            origin=origin,
+            index=index,
+            leaf_hash=other,
+            path=b"".join(tree.inclusion_proof(forked, index, len(forked))),
+            checkpoint=PeerCheckpoint.objects.get(signed=signed),
+        )
+    return index
+
+
+def _hours_pass(corridor: Corridor, hours: int = 4) -> None:
+    for _ in range(hours):
+        corridor.advance(hours=1)
+        for node in corridor:
+            node.deliver()
+        corridor.settle()
+        for node in corridor:
+            with node:
+                consistency.judge_demands(actor=System("hourly"), now=node.now)
+
+
+@SQLITE
+@pytest.mark.parametrize("are_compared", [True, False])
+def test_two_views_of_different_sizes_are_proved_by_the_leaf_that_each_party_was_shown(
+    make_corridor: Callable[..., Corridor], monkeypatch: pytest.MonkeyPatch, are_compared: bool
+) -> None:
+    if not are_compared:
+        monkeypatch.setattr(comparison, "forwards", lambda peer: [])
+    corridor = make_corridor(CN, PK, RU)
+    _fork_shown_to_china(corridor)
+    _hours_pass(corridor)
+    for party in (CN, PK):
+        found = disputes(corridor[party])
+        assert (RU, "unproven") in found
+        assert ((RU, "forked-leaf") in found) is are_compared
+    assert disputes(corridor[RU]) == []
+
+
+@SQLITE
+def test_a_receipt_without_the_proof_of_its_leaf_is_held_against_the_leaf_that_another_was_shown(
+    make_corridor: Callable[..., Corridor],
+) -> None:
+    corridor = make_corridor(CN, PK, RU)
+    index = _fork_shown_to_china(corridor)
+    with corridor[PK]:
+        # Russia gave Pakistan the receipt and kept the proof of its leaf back.
+        assert PeerLeaf.objects.filter(origin=_origin(corridor, RU), index=index).delete()[0] == 1
+    _hours_pass(corridor)
+    assert (RU, "receipt-contradicted") in disputes(corridor[PK])
+
+
+@SQLITE
+def test_leaves_of_one_log_that_parties_pass_on_accuse_nobody(make_corridor: Callable[..., Corridor]) -> None:
+    corridor = make_corridor(CN, PK, RU)
+    agreement = corridor.sign()
+    for number, sender in enumerate((PK, CN, PK, CN)):
+        corridor[sender].send(10 + number, to=RU, agreement=agreement)
+        corridor.settle()
+    origin = _origin(corridor, RU)
+    with corridor[CN] as node, transaction.atomic():
+        open_dispute(RU, None, origin=origin, agreement_hash=agreement, now=node.now, finding="a test")
+    _hours_pass(corridor, 2)
+    assert disputes(corridor[PK]) == []
+    with corridor[PK]:
+        passed_on = Crossing.objects.filter(direction="in", schema=LeavesForward.schema_id())
+        assert [row.status for row in passed_on] == ["accepted"]
+
+
+@SQLITE
+def test_leaves_that_stand_in_no_log_are_refused(make_corridor: Callable[..., Corridor]) -> None:
+    corridor = make_corridor(CN, PK, RU)
+    agreement = corridor.sign()
+    corridor[CN].send(10, to=RU, agreement=agreement)
+    corridor.settle()
+    origin = _origin(corridor, RU)
+    with corridor[CN] as node, transaction.atomic():
+        open_dispute(RU, None, origin=origin, agreement_hash=agreement, now=node.now, finding="a test")
+        (honest,) = comparison.forwards(PK)
+    (part, *_) = honest.leaves
+    broken = honest.model_copy(update={"leaves": (part.model_copy(update={"index": part.index + 1}),)})
+    foreign = honest.model_copy(update={"origin": honest.origin.replace("agreement", "partner")})
+    for forward, reason in ((broken, "malformed"), (foreign, "unknown_subject")):
+        with corridor[PK] as node, pytest.raises(Refused, match=reason), transaction.atomic():
+            comparison.accept(forward, from_node=CN, now=node.now)
+    assert disputes(corridor[PK]) == []

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
 
 from corridor.accounts.actors import System
+from corridor.exchange import registry
 from corridor.exchange.messages import ReturnComplete, ReturnedCrossing
-from corridor.exchange.models import Crossing, LogTree, Partner, ReleasedCell
+from corridor.exchange.models import Agreement, Crossing, LogTree, Partner, ReleasedCell
 from corridor.exchange.models import Node as NodeRow
+from corridor.exchange.queries.lives import state_at
 from corridor.exchange.registry import register_message
 from corridor.exchange.rules.envelope import unpack
-from corridor.exchange.services import checkpoints, partners, release, restore, returns, send_control
+from corridor.exchange.services import agreement_acts, checkpoints, partners, release, restore, returns, send_control
 from tests.exchange.nodes import Corridor, Node, store_effects
 from tests.exchange.test_agreement_limits import Table, figures, share
 
@@ -240,3 +244,40 @@ def test_a_backup_from_before_an_earlier_restore_is_put_back_as_well(corridor: C
     for each in corridor:
         with each:
             assert not any(check.faults for check in checkpoints.verify_log(actor=System("test"), now=each.now))
+
+
+def state(corridor: Corridor, agreement: str) -> str:
+    with corridor[PK] as node:
+        row = Agreement.objects.filter(hash=agreement).first()
+        return "" if row is None else str(state_at(row, node.now))
+
+
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_what_the_node_itself_stated_about_agreements_is_known_again(
+    corridor: Corridor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_taken_back: bool
+) -> None:
+    if not is_taken_back:
+        for schema in [schema for schema in registry.schemas() if schema.startswith("exchange.")]:
+            known = registry._registrations[schema]
+            monkeypatch.setitem(registry._registrations, schema, replace(known, returned=None))
+    agreement, node = corridor.sign(), corridor[PK]
+    old = copy(node, tmp_path / "backup.db")
+    with node:
+        agreement_acts.suspend(agreement, actor=node.person(), now=node.now)
+    corridor.settle()
+    # One proposed by China and one by Pakistan, each signed by both, all of it after the backup.
+    later = [
+        corridor.sign(end_at=corridor.now + timedelta(days=99)),
+        corridor.sign((PK, CN), instrument=corridor.source()["instrument"] | {"reference": "T-2"}),
+    ]
+
+    put_back(node, old)
+    open_epoch(corridor)
+    welcome(corridor, CN)
+    for _ in range(6):
+        corridor.advance(minutes=30)
+        corridor.settle()
+
+    assert (state(corridor, agreement) == "suspended") is is_taken_back
+    assert ([state(corridor, each) for each in later] == ["in-force"] * 2) is is_taken_back
+    assert (owing(corridor) == []) is is_taken_back or not is_taken_back

@@ -27,6 +27,11 @@ SAMPLES: dict[str, dict[str, object]] = {
     "exchange.checkpoint/1": {"node": "ru.rpn", "origin": "health-corridor/ru.rpn/x/y/1", "checkpoint": "bm90ZQ"},
     "exchange.proof/1": {"origin": "health-corridor/pk.nih/x/y/1", "from_size": 3, "size": 7, "proof": ["aGFzaA"]},
     "exchange.proof-demand/1": {"origin": "health-corridor/pk.nih/x/y/1", "from_size": 3, "size": 7},
+    "exchange.leaves/1": {
+        "node": "ru.rpn",
+        "origin": "health-corridor/ru.rpn/x/y/1",
+        "leaves": [{"index": 4, "leaf_hash": "aGFzaA", "path": ["cGF0aA"], "checkpoint": "bm90ZQ"}],
+    },
     "exchange.restore/1": {"epoch": 2, "origins": ["o"], "restored": ["cg"], "lost": ["bA"]},
     "exchange.returned/1": {"token": "a.b.c", "receipt": "d.e.f"},
     "exchange.return-complete/1": {"epoch": 2},

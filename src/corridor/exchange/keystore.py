@@ -166,7 +166,6 @@ def _open_keys(folder: Path, stamps: tuple[int, ...]) -> NodeKeys:
 
 def make_body_key(folder: Path, name: str) -> bytes:
     """Make, store and return the 32-byte key of the sealed body called `name`."""
-    (folder / KEYS / BODY_KEYS).mkdir(mode=0o700, exist_ok=True)
     key = secrets.token_bytes(32)
     _wrap(folder, f"{BODY_KEYS}/{name}", key)
     return key
@@ -198,8 +197,11 @@ def body_key_made_at(folder: Path, name: str) -> datetime | None:
 
 
 def destroy_body_key(folder: Path, name: str) -> None:
-    """Destroy the key of the sealed body called `name`; twice is fine."""
-    (folder / KEYS / BODY_KEYS / f"{name}.json").unlink(missing_ok=True)
+    """Destroy the key of the sealed body called `name`, so that no power cut brings it back; twice is fine."""
+    path = folder / KEYS / BODY_KEYS / f"{name}.json"
+    path.unlink(missing_ok=True)
+    if path.parent.exists():
+        sync_folder(path.parent)
 
 
 def _wrapping_key(folder: Path) -> AESGCM:
@@ -249,8 +251,13 @@ def _unwrap(folder: Path, name: str, *, file: str = "") -> bytes:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write `data` so that a crash leaves the old file or the new one, readable by its owner alone."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write `data` so that a crash or a power cut leaves the old file or the new one, readable by its owner alone.
+
+    Once this returns the new one is on the disk, with the folders that were made for it.
+    """
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    for folder in reversed(made):
+        folder.mkdir(mode=0o700, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(descriptor, "wb") as stream:
         os.fchmod(stream.fileno(), 0o600)
@@ -258,3 +265,14 @@ def write_private(path: Path, data: bytes) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     Path(temporary).replace(path)
+    for folder in (path.parent, *(each.parent for each in made)):
+        sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring what was named, renamed or removed in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

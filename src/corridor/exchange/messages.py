@@ -281,6 +281,24 @@ class BodyDeletion(Message):
     deleted_at: Annotated[AwareDatetime, FieldClass(DataClass.PUBLIC)]
 
 
+class ShownLeafPart(Part):
+    """A leaf of a log, with its audit path to a signed checkpoint; hashes and the checkpoint in base64url."""
+
+    index: _Number
+    leaf_hash: _Name
+    path: Annotated[tuple[str, ...], Field(max_length=64), FieldClass(DataClass.PUBLIC)]
+    checkpoint: _Text
+
+
+class LeavesForward(Message):
+    """Leaves of the log of another party of the same agreement, as that party showed them to the sender."""
+
+    schema_name: ClassVar[str] = "exchange.leaves"
+    node: _Name
+    origin: _Name
+    leaves: Annotated[tuple[ShownLeafPart, ...], Field(min_length=1, max_length=100), FieldClass(DataClass.PUBLIC)]
+
+
 CONTROL_MESSAGES: tuple[type[Message], ...] = (
     CardAnnouncement,
     KeyRevocationNotice,
@@ -293,6 +311,7 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     CheckpointForward,
     ConsistencyProofNotice,
     ConsistencyDemand,
+    LeavesForward,
     RestoreNotice,
     ReturnedCrossing,
     ReturnComplete,

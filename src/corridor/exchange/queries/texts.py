@@ -110,6 +110,7 @@ MESSAGES: Mapping[str, Promise] = {
     "exchange.checkpoint": _("Checkpoint"),
     "exchange.proof": _("Consistency proof"),
     "exchange.proof-demand": _("Demand for a consistency proof"),
+    "exchange.leaves": _("Leaves of a partner’s log"),
     "exchange.restore": _("Notice of a restore"),
     "exchange.returned": _("Returned envelope"),
     "exchange.return-complete": _("End of a return"),

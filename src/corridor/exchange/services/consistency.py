@@ -15,6 +15,7 @@ from corridor.exchange.messages import CheckpointForward, ConsistencyDemand, Con
 from corridor.exchange.models import Agreement, Crossing, Dispute, LogTree, Partner, PeerCheckpoint
 from corridor.exchange.rules import control, tree
 from corridor.exchange.rules.canonical import b64, unb64
+from corridor.exchange.rules.note import Checkpoint
 from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.services import agreements, checkpoints, log
 from corridor.exchange.services.disputes import open_dispute
@@ -40,15 +41,20 @@ def accept_forward(forward: CheckpointForward, *, from_node: str, now: datetime)
     )
     if checkpoint.origin != forward.origin:
         raise Refused(Reason.MALFORMED)
+    take_passed_on(forward.node, checkpoint, agreement_hash=subject, from_node=from_node, now=now)
+
+
+def take_passed_on(node: str, checkpoint: Checkpoint, *, agreement_hash: str, from_node: str, now: datetime) -> None:
+    """Keep a checkpoint of `node` that another party passed on; one of another root and the same size is a proof."""
     other = (
         PeerCheckpoint.objects.filter(origin=checkpoint.origin, size=checkpoint.size)
         .exclude(root=checkpoint.root)
         .first()
     )
-    keep(forward.node, checkpoint, is_proved=False, received_from=from_node, now=now)
+    keep(node, checkpoint, is_proved=False, received_from=from_node, now=now)
     if other is not None:
         exhibit = control.TwoCheckpoints(bytes(other.signed), checkpoint.signed)
-        open_dispute(forward.node, exhibit, origin=checkpoint.origin, agreement_hash=subject, now=now)
+        open_dispute(node, exhibit, origin=checkpoint.origin, agreement_hash=agreement_hash, now=now)
 
 
 def accept_proof(proof: ConsistencyProofNotice, *, from_node: str, now: datetime) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from corridor.accounts.actors import Actor, Peer, actor_name
@@ -79,9 +79,12 @@ def begin(partner: Partner, notice: RestoreNotice, *, actor: Actor, now: datetim
         How many envelopes are sent again, and how many are returned.
     """
     sizes = _restored_sizes(notice, partner.node_id)
+    # Its own come first: what we sent may answer a proposal of its own. What is too early of these comes again later.
+    lost = _lost_by(partner.node_id, notice, sizes=sizes)
+    returned = _return_theirs(lost, partner.node_id, actor=actor, now=now)
     again = _send_again(notice, partner.node_id, sizes=sizes, now=now)
-    returned = _return_theirs(notice, partner.node_id, sizes=sizes, actor=actor, now=now)
-    partner.returning_epoch = notice.epoch
+    # No end is told where something was deleted here that the partner had sent: that cannot be returned any more.
+    partner.returning_epoch = None if lost.filter(token=b"").exists() else notice.epoch
     partner.save(update_fields=["returning_epoch"])
     tell_if_complete(partner, actor=actor, now=now)
     return again, returned
@@ -119,7 +122,8 @@ def _send_again(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int], n
     rows = Crossing.objects.filter(direction=Crossing.Direction.OUT, to_node=node_id).exclude(receipt=b"")
     # What was deleted here meanwhile can be neither sent again nor returned: its bytes are gone.
     rows = rows.exclude(token=b"")
-    for crossing in rows.iterator():
+    # In the order in which they went: a signature is of no use before the proposal.
+    for crossing in rows.order_by("pk").iterator():
         if key_of(bytes(crossing.receipt)) not in keys:
             continue
         receipt = read_receipt(bytes(crossing.receipt), keys=keys)
@@ -133,20 +137,21 @@ def _send_again(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int], n
     return len(again)
 
 
-def _return_theirs(notice: RestoreNotice, node_id: str, *, sizes: dict[str, int], actor: Actor, now: datetime) -> int:
-    """Return the partner's own envelopes, with our receipts, that came with or after the first checkpoint it lost."""
+def _lost_by(node_id: str, notice: RestoreNotice, *, sizes: dict[str, int]) -> QuerySet[Crossing]:
+    """Return the partner's own envelopes that came here with or after the first checkpoint that it lost."""
     beyond = [
         row.received_at
         for row in PeerCheckpoint.objects.filter(node_id=node_id, epoch__lt=notice.epoch)
         if row.size > sizes.get(row.origin, 0)
     ]
-    if not beyond:
-        return 0
-    rows = Crossing.objects.filter(
-        direction=Crossing.Direction.IN, from_node=node_id, recorded_at__gte=min(beyond)
-    ).order_by("pk")
+    rows = Crossing.objects.filter(direction=Crossing.Direction.IN, from_node=node_id)
+    return (rows.filter(recorded_at__gte=min(beyond)) if beyond else rows.none()).exclude(reason=Reason.ID_REUSED)
+
+
+def _return_theirs(lost: QuerySet[Crossing], node_id: str, *, actor: Actor, now: datetime) -> int:
+    """Return what the partner lost of its own, each with our receipt; return how many that is."""
     count = 0
-    for crossing in rows.exclude(reason=Reason.ID_REUSED).exclude(token=b"").iterator():
+    for crossing in lost.exclude(token=b"").order_by("pk").iterator():
         returned = ReturnedCrossing(token=bytes(crossing.token).decode(), receipt=bytes(crossing.receipt).decode())
         send_control(returned, to=node_id, actor=actor, now=now)
         count += 1

@@ -14,7 +14,18 @@ from corridor.accounts.transactions import write
 from corridor.base.errors import CorridorError, InputFault
 from corridor.exchange.models import Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import NotBase64url, NotCanonical, b64, parse_strict, unb64
-from corridor.exchange.services import checkpoints, consistency, inbox, leaves, log, outbox, restore, returns, swaps
+from corridor.exchange.services import (
+    checkpoints,
+    comparison,
+    consistency,
+    inbox,
+    leaves,
+    log,
+    outbox,
+    restore,
+    returns,
+    swaps,
+)
 from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.inbox import MAX_BATCH, InclusionPath, Posted, Reply
 from corridor.exchange.services.outbox import Claim, Settled
@@ -329,7 +340,8 @@ def prepare(to_node: str, *, is_swap_due: bool, now: datetime) -> Prepared | Non
 @write("exchange.deliver", subject="to_node")
 def _prepare(to_node: str, *, is_swap_due: bool, actor: Actor, now: datetime) -> Prepared | None:
     if is_swap_due:
-        for message in (*consistency.forwards(to_node), *consistency.demands(to_node, now=now)):
+        passed_on = (*consistency.forwards(to_node), *comparison.forwards(to_node))
+        for message in (*passed_on, *consistency.demands(to_node, now=now)):
             outbox.send_control(message, to=to_node, actor=actor, now=now)
         Partner.objects.filter(node_id=to_node).update(swapped_at=now)
     claim = outbox.claim(to_node, actor=actor, now=now)
