@@ -26,6 +26,7 @@ def hourly(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None
         lambda: counters.retire(actor=System("hourly"), now=now),
         lambda: consistency.judge_demands(actor=System("hourly"), now=now),
         lambda: bodies.sweep(now=now),
+        lambda: deletion.lay_again(actor=System("hourly"), now=now),
         lambda: deletion.acknowledge_lost(actor=System("hourly"), now=now),
     )
     for done, step in enumerate(steps):

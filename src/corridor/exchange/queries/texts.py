@@ -276,6 +276,7 @@ ACTIONS: Mapping[str, Promise] = {
     "exchange.hold_body": _("Lay a legal hold on the body of an envelope"),
     "exchange.release_body": _("Lift the legal hold on the body of an envelope"),
     "exchange.enforce_retention": _("Delete bodies whose time is over"),
+    "exchange.lay_holds_again": _("Lay legal holds again after a restore"),
     "exchange.acknowledge_lost_bodies": _("State again that bodies were deleted, after a restore"),
     "exchange.look_at_body": _("Look at a body that may be viewed and not kept"),
 }

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from corridor.exchange import keystore
 from corridor.exchange.models import Crossing, SealedBody
 from corridor.exchange.rules.canonical import sha256_hex
+from corridor.exchange.services import holds
 
 FOLDER = "bodies"
 SWEEP_AFTER = timedelta(days=1)
@@ -53,6 +54,16 @@ def load(crossing: Crossing) -> bytes | None:
     return key.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], row.name.encode())
 
 
+def rejoin(crossing: Crossing, *, name: str, ciphertext_hash: str, size_bytes: int) -> None:
+    """Let a crossing that came back after a restore name again the body that was kept for it, if it is still there."""
+    folder = keystore.home()
+    if not name or not keystore.has_body_key(folder, name) or not _path(folder, name).exists():
+        return
+    if SealedBody.objects.filter(crossing=crossing).exists():
+        return
+    SealedBody.objects.create(crossing=crossing, name=name, size_bytes=size_bytes, ciphertext_hash=ciphertext_hash)
+
+
 def destroy(row: SealedBody) -> None:
     """Destroy the key of a sealed body, then its file; twice is fine."""
     folder = keystore.home()
@@ -61,11 +72,15 @@ def destroy(row: SealedBody) -> None:
 
 
 def sweep(*, now: datetime) -> int:
-    """Remove files and keys that no row names, left by a transaction that failed; return how many bodies that were."""
+    """Remove files and keys that no row names, left by a transaction that failed; return how many bodies that were.
+
+    What a legal hold names stays: after a restore its row may not be back yet.
+    """
     folder = keystore.home()
     old = [path for path in (folder / FOLDER).glob("*/*") if path.stat().st_mtime < (now - SWEEP_AFTER).timestamp()]
     known = set(SealedBody.objects.values_list("name", flat=True)) if old else set()
-    orphans = [path for path in old if path.name not in known]
+    held = {hold.body for hold in holds.kept()} if old else set()
+    orphans = [path for path in old if path.name not in known | held]
     for path in orphans:
         keystore.destroy_body_key(folder, path.name)
         path.unlink(missing_ok=True)

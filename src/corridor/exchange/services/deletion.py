@@ -30,9 +30,11 @@ from corridor.exchange.queries.lives import document_of, ended_at
 from corridor.exchange.rules import retention
 from corridor.exchange.rules.agreement import State, Storage
 from corridor.exchange.rules.envelope import is_sealed
+from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.retention import Why
-from corridor.exchange.services import bodies, log
+from corridor.exchange.services import bodies, holds, log
 from corridor.exchange.services.agreements import lock
+from corridor.exchange.services.holds import Hold
 from corridor.exchange.services.outbox import send_control
 from corridor.exchange.services.partners import lock_partner
 
@@ -91,6 +93,7 @@ def hold(envelope_id: str, *, reason: str, actor: Actor, now: datetime) -> None:
     keeping.held_at, keeping.held_by, keeping.hold_reason = now, actor_name(actor), reason
     keeping.save()
     _append("held", [crossing], now=now)
+    holds.keep(crossing, held_at=now, held_by=keeping.held_by, reason=reason)
     note(crossing=crossing.pk)
 
 
@@ -120,6 +123,7 @@ def release(*, crossing_id: int, actor: Actor, first: Actor, now: datetime) -> N
     keeping.held_at, keeping.held_by, keeping.hold_reason = None, "", ""
     keeping.save()
     _append("released", [crossing], now=now)
+    holds.forget(crossing)
     note(crossing=crossing.pk, first=actor_name(first))
 
 
@@ -161,6 +165,7 @@ def enforce_retention(*, actor: System, now: datetime) -> Iterator[int]:
     """
     if log.own_node().state != Node.State.RUNNING:
         return
+    lay_again(actor=actor, now=now)
     for row in AgreementRow.objects.exclude(state=State.DRAFT).order_by("pk"):
         for why, due in _due(row, now=now):
             while ids := list(due.values_list("pk", flat=True)[:BATCH]):
@@ -329,7 +334,46 @@ def _check_held(crossing: Crossing) -> None:
 
 def _is_held(crossing: Crossing) -> bool:
     keeping = getattr(crossing, "keeping", None)
-    return keeping is not None and keeping.held_at is not None
+    return holds.is_kept(crossing) or (keeping is not None and keeping.held_at is not None)
+
+
+def lay_again(*, actor: System, now: datetime) -> int:
+    """Lay again, after a restore, the holds that the backup does not know; join them to the bodies that they keep.
+
+    Returns
+    -------
+    int
+        How many; none while this node signs nothing. An envelope that was lost is held once its partner returned it.
+    """
+    if log.own_node().state != Node.State.RUNNING:
+        return 0
+    lost = [hold for hold in holds.kept() if _to_hold(hold) is not None]
+    return _lay_again(lost, actor=actor, now=now) if lost else 0
+
+
+@write("exchange.lay_holds_again")
+def _lay_again(lost: Sequence[Hold], *, actor: System, now: datetime) -> int:
+    del actor
+    pairs = [(hold, crossing) for hold in lost if (crossing := _to_hold(hold)) is not None]
+    _lock_before([crossing for _, crossing in pairs])
+    for hold, crossing in pairs:
+        bodies.rejoin(crossing, name=hold.body, ciphertext_hash=hold.ciphertext_hash, size_bytes=hold.size_bytes)
+        keeping = _keeping(crossing)
+        keeping.held_at, keeping.held_by = datetime.fromisoformat(hold.held_at), hold.held_by
+        keeping.hold_reason = hold.reason
+        keeping.save()
+    _append("held", [crossing for _, crossing in pairs], now=now)
+    note(bodies=len(pairs))
+    return len(pairs)
+
+
+def _to_hold(hold: Hold) -> Crossing | None:
+    """Return the crossing that a file says is held and the database does not; None if there is nothing to do."""
+    found = Crossing.objects.filter(direction=hold.direction, token_hash=hold.token_hash).exclude(
+        reason=Reason.ID_REUSED
+    )
+    free = Q(keeping=None) | Q(keeping__held_at=None, keeping__deleted_at=None)
+    return found.filter(free).select_related("tree").first()
 
 
 def _partner(crossing: Crossing) -> str:
