@@ -182,6 +182,20 @@ def test_what_could_not_be_taken_back_is_still_owed(corridor: Corridor, tmp_path
     assert owing(corridor) == [CN]
 
 
+def test_who_deleted_what_it_received_tells_no_end_of_its_return(corridor: Corridor, tmp_path: Path) -> None:
+    agreement = figures(corridor)
+    node = corridor[PK]
+    old = copy(node, tmp_path / "backup.db")
+    share(node, WITHHELD, to=CN, agreement=agreement)
+    corridor.settle()
+    with corridor[CN]:
+        assert Crossing.objects.filter(direction="in", schema=Table.schema_id()).update(token=b"") == 1
+    put_back(node, old)
+    open_epoch(corridor)
+    welcome(corridor, CN)
+    assert owing(corridor) == [CN]
+
+
 def test_the_end_of_a_return_for_another_epoch_ends_nothing(corridor: Corridor, tmp_path: Path) -> None:
     agreement = figures(corridor)
     node = corridor[PK]
