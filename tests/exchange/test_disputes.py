@@ -338,7 +338,7 @@ def _fork_shown_to_china(corridor: Corridor) -> int:
     forked = [*real_leaves[:index], other, *real_leaves[index + 1 :], b"\x0a" * 32, b"\x0b" * 32]
     signed = forge(corridor[RU], size=len(forked), root=tree.root(forked))
     with corridor[CN] as node:
-        checkpoint = control.read_checkpoint_by(signed, log_keys=swaps.log_keys_of(RU), node=RU)
+        checkpoint = control.read_checkpoint_by(signed, log_keys=partners.log_keys_of(RU), node=RU)
         swaps.keep(RU, checkpoint, is_proved=False, received_from=RU, now=node.now)
         PeerLeaf.objects.create(
             origin=origin,

@@ -22,8 +22,8 @@ from corridor.exchange.rules.receipt import place_of, read_receipt
 from corridor.exchange.services import leaves, log
 from corridor.exchange.services.consistency import take_passed_on
 from corridor.exchange.services.disputes import open_dispute
-from corridor.exchange.services.partners import transport_keys
-from corridor.exchange.services.swaps import is_shared, log_keys_of, parts_of
+from corridor.exchange.services.partners import log_keys_of, transport_keys
+from corridor.exchange.services.swaps import is_shared, parts_of
 
 MAX_LEAVES = 100
 """How many leaves are passed on about one dispute, the latest ones."""
