@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +13,8 @@ import pytest
 
 from corridor.accounts.actors import System
 from corridor.exchange import keystore
-from corridor.exchange.models import Crossing, LogTree, Node, Partner
-from corridor.exchange.rules import evidence
+from corridor.exchange.models import Crossing, LogLeaf, LogTree, Node, Partner
+from corridor.exchange.rules import evidence, tree
 from corridor.exchange.services import checkpoints, partners, proofs, restore, rotation
 from tests.exchange.nodes import Corridor
 
@@ -44,6 +46,18 @@ def test_either_side_proves_what_crossed_and_any_changed_byte_fails(corridor: Co
     for place in range(0, len(data), 97):
         changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         assert evidence.verify(changed, trust).status == "altered"
+
+
+def test_the_root_of_the_audit_trail_stands_in_each_agreements_log_once_a_day(corridor: Corridor) -> None:
+    agreement = corridor.sign()
+    with corridor[PK] as node:
+        assert checkpoints.write_audit_roots(actor=System("test"), now=node.now) == 1
+        assert checkpoints.write_audit_roots(actor=System("test"), now=node.now) == 0
+        record = json.loads(bytes(LogLeaf.objects.filter(tree__subject=agreement).latest("index").record))
+        # The trail has gone on since; its root at that size stands as it stood.
+        trail = LogTree.objects.get(kind="audit")
+        roots = {b64encode(tree.root(checkpoints.reader_of(trail), size)).decode() for size in range(1, trail.size + 1)}
+    assert (record["kind"], record["root"] in roots) == ("audit_root", True)
 
 
 def test_a_refusal_by_the_own_gate_is_proved_too(corridor: Corridor) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar
 
 import pytest
 from django.db import transaction
+from django.urls import reverse
 
 from corridor.accounts.actors import System
 from corridor.exchange import keystore, registry
@@ -26,6 +28,7 @@ from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.services import agreement_acts, partners, rounds, send, swaps
 from corridor.exchange.services.outbox import send_control
 from tests.exchange.nodes import Corridor, Figure, Node, store_effects
+from tests.exchange.test_agreement_pages import signed_in
 
 CN, PK, RU = "cn.cdc", "pk.nih", "ru.gamma"
 NEW = "test.figure/2"
@@ -138,6 +141,28 @@ def test_a_node_says_before_it_signs_that_it_does_not_know_the_version_of_a_chan
     corridor[CN].both(lambda person: agreement_acts.ask_to_sign(row.hash, actor=person, now=corridor[CN].now))
     with corridor[CN]:
         assert Agreement.objects.get().state == "signed-by-some"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Upgrade it before you sign."),
+        ("zh-hans", "请先升级再签署。"),
+        ("ru", "прежде чем подписывать."),
+        ("ur", "دستخط کرنے سے پہلے اسے اپ گریڈ کریں۔"),
+    ],
+)
+def test_the_page_of_an_agreement_says_which_message_the_node_does_not_know(
+    corridor: Corridor, language: str, said: str
+) -> None:
+    agreement = corridor.sign(**_channels(corridor))
+    with signed_in(corridor[CN], language=language) as client:
+        assert said not in client.get(reverse("exchange:agreement", args=[agreement])).content.decode()
+    corridor[CN].lacks = frozenset({NEW})
+    with signed_in(corridor[CN], language=language) as client:
+        page = client.get(reverse("exchange:agreement", args=[agreement])).content.decode()
+    assert said in page
+    assert re.search(rf"<bdi[^>]*>{NEW}</bdi>", page)
 
 
 def test_a_node_drafts_no_channel_that_it_does_not_know_itself(corridor: Corridor) -> None:
