@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from corridor.accounts.actors import Peer
 from corridor.base.textfiles import read_table
+from corridor.pillars.research import handlers
+from corridor.pillars.research.models import Round
 from corridor.pillars.research.rules.analyses import plan_of
 from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.engine import answer_request, run_locally
@@ -19,6 +22,20 @@ from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol
 @pytest.fixture
 def study(make_corridor: Callable[..., Corridor]) -> StudyCorridor:
     return StudyCorridor(make_corridor(*SITES.values()), *breast_protocol())
+
+
+def test_blocks_of_deleted_envelopes_are_forgotten_and_the_joint_result_stays(study: StudyCorridor) -> None:
+    study.ready()
+    run = study.request("baseline-categories")
+    study.settle()
+    with study.corridor[SITES["nl"]] as node:
+        received = Round.objects.get(run=run, number=1, site="de")
+        own = Round.objects.get(run=run, number=1, site="nl")
+        assert received.crossing_id is not None
+        gone = handlers.bodies_deleted([received.crossing_id], actor=Peer(SITES["de"]), now=node.now)
+        left = list(Round.objects.filter(run=run, number=1).values_list("pk", flat=True))
+    assert (gone, left) == (1, [own.pk])
+    assert study.run(run, "nl").result == study.run(run, "de").result
 
 
 @pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers", "primary"])

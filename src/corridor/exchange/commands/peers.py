@@ -68,7 +68,7 @@ def take(file: Path) -> None:
     Example: corridor peer take card.json
     """
     now = utcnow()
-    person = acting_person(now)
+    person = reauthenticated_person(now)
     document = _read(file)
     try:
         outcome = partners.ask_to_take(document, actor=person, now=now)
@@ -141,7 +141,7 @@ def pause(node_id: str, reason: str) -> None:
 def resume(node_id: str) -> None:
     """Lift the pause of NODE_ID; two persons agree to it."""
     now = utcnow()
-    say(partners.ask_to_resume(node_id, actor=acting_person(now), now=now), f"{node_id} is no longer paused")
+    say(partners.ask_to_resume(node_id, actor=reauthenticated_person(now), now=now), f"{node_id} is no longer paused")
 
 
 @peer.command("use-url")

@@ -22,7 +22,7 @@ class ResearchConfig(AppConfig):
         from corridor.jobs.registry import every
         from corridor.pillars.research import handlers, messages, services, tasks, texts
 
-        register_message(messages.StudyMessage, handler=handlers.acts_arrived)
+        register_message(messages.StudyMessage, handler=handlers.acts_arrived, forget=handlers.bodies_deleted)
         register_role(Role("researcher", "research", _("Researcher")))
         see = "research.see_studies"
         grant("researcher", "accounts.act", "exchange.see_agreements", see, "research.propose", "research.request")

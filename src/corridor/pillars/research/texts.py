@@ -21,10 +21,12 @@ ACTIONS: Mapping[str, Promise] = {
     "research.end_run": _("End a run without a result"),
     "research.finish_run": _("Keep the result of a run"),
     "research.set_standing": _("Pause, resume, leave or close a study"),
+    "research.forget_blocks": _("Forget what came in deleted envelopes"),
     "research.take_acts": _("Take what another site says of a study"),
 }
 DETAILS: Mapping[str, Promise] = {
     "acts": _("acts"),
+    "blocks": _("blocks"),
     "code": _("code"),
     "numbers": _("numbers"),
     "protocol": _("protocol"),

@@ -1,7 +1,7 @@
 """Writes of research; each outermost call is one transaction with one audit entry."""
 
 from corridor.pillars.research.services.approvals import register_approvals
-from corridor.pillars.research.services.arrivals import take_acts
+from corridor.pillars.research.services.arrivals import forget_blocks, take_acts
 from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
 from corridor.pillars.research.services.runs import (
     end_run,
@@ -19,6 +19,7 @@ __all__ = [
     "ask_to_sign",
     "end_run",
     "finish_run",
+    "forget_blocks",
     "freeze_rows",
     "propose_study",
     "record_answer",

@@ -21,7 +21,7 @@ from corridor.pillars.research.rules.protocol import SCHEMA, Protocol, Site, rea
 from corridor.pillars.research.services.runs import begin_run, end_run, wake
 from corridor.pillars.research.services.studies import lock_if_signed, record_version
 
-__all__ = ["TooEarly", "take_acts"]
+__all__ = ["TooEarly", "forget_blocks", "take_acts"]
 
 
 class TooEarly(CorridorError):
@@ -59,6 +59,19 @@ def take_acts(batch: Sequence[Received], *, actor: Actor, now: datetime) -> None
             if getattr(message, part) is not None:
                 take(message, received, version, protocol, site, actor, now)
     note(acts=len(batch))
+
+
+@write("research.forget_blocks")
+def forget_blocks(crossing_ids: Sequence[int], *, actor: Actor, now: datetime) -> int:
+    """Delete the blocks that came in envelopes whose bodies are deleted; return how many.
+
+    Protocols, signatures and standings hold no figures and stay, as the record of what was agreed. The result of a run
+    stays too: it is the joint work of all sites, held by each of them.
+    """
+    del actor, now
+    gone, _ = Round.objects.filter(crossing_id__in=crossing_ids).delete()
+    note(blocks=gone)
+    return gone
 
 
 def _take_proposal(message: StudyMessage, received: Received, *, now: datetime) -> None:
