@@ -318,6 +318,6 @@ def test_every_command_that_gives_a_yes_asks_who_is_there() -> None:
                 for node in ast.walk(function)
                 if isinstance(node, ast.Call)
             }
-            if any(name.startswith("ask_to_") for name in called) and "reauthenticated_person" not in called:
+            if any(name.startswith("ask_") for name in called) and "reauthenticated_person" not in called:
                 careless.append(f"{path.name}: {function.name}")
     assert careless == []

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import click
 
-from corridor.accounts.commands import acting_person
+from corridor.accounts.commands import acting_person, reauthenticated_person
 from corridor.base.clock import utcnow
 from corridor.base.epiweek import parse_weeks
 from corridor.base.errors import Refused, WrongUsage
@@ -145,7 +145,7 @@ def release(
     --reason "Joint outbreak meeting of 20 May"
     """
     now = utcnow()
-    actor = acting_person(now)
+    actor = reauthenticated_person(now)
     channel = _one_channel(agreement, channel_id, now)
     code = disease_code(disease)
     weighed = services.weigh(
