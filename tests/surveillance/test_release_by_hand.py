@@ -343,6 +343,7 @@ def test_the_page_says_what_a_release_would_tell_before_anyone_can_ask_for_it(
     node = corridor[PK]
     for module in ("held", "partners"):
         monkeypatch.setattr(f"corridor.pillars.surveillance.views.{module}.utcnow", lambda: node.now)
+    monkeypatch.setattr("corridor.accounts.office.utcnow", lambda: node.now)
     with node:
         client = browser_of("amina")
         address = f"/surveillance/partners/held/{agreement}/country/"

@@ -281,6 +281,8 @@ ACTIONS: Mapping[str, Promise] = {
     "exchange.look_at_body": _("Look at a body that may be viewed and not kept"),
 }
 DETAILS: Mapping[str, Promise] = {
+    "narrowed": _("withheld figures narrowed"),
+    "released_by_hand": _("released by hand"),
     "accepted": _("accepted"),
     "again": _("once more"),
     "agreement": _("agreement"),
@@ -328,6 +330,9 @@ APPROVALS: Mapping[str, Promise] = {
     "exchange.release-body": _("Lift the legal hold on the body of an envelope"),
 }
 FAULTS: Mapping[str, Promise] = {
+    "unknown-message": _(
+        "This node does not know a message that the agreement names, or not in that version. Upgrade it."
+    ),
     "address-refused": _("The partner’s address is one that this node must not connect to."),
     "body-held": _("A legal hold keeps this body. If it is over, two persons lift it first."),
     "body-not-held": _("No legal hold lies on this body."),

@@ -54,6 +54,7 @@ class SurveillanceConfig(AppConfig):
         codes.announce(codes.ACTION, texts.ACTIONS)
         codes.announce(codes.DETAIL, texts.DETAILS)
         codes.announce(codes.WORK, texts.WORK)
+        codes.announce(codes.APPROVAL, texts.APPROVALS)
         codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)
         codes.announce("to", texts.STATUSES)
         _load_places(settings.CORRIDOR_HOME)

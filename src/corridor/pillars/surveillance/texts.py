@@ -19,6 +19,7 @@ from corridor.web.names import place_name
 
 __all__ = [
     "ALERT_TEXTS",
+    "APPROVALS",
     "BASES",
     "EFFECTS",
     "FIELDS",
@@ -244,6 +245,7 @@ DETAILS: Mapping[str, Promise] = {
     "added": _("rows added"),
     "alerts": _("alerts"),
     "corrected": _("rows corrected"),
+    "delays": _("reporting delays"),
     "event": _("event"),
     "events": _("events"),
     "figures": _("figures"),
@@ -304,6 +306,7 @@ PARTICULARS = (
     "wrong-encoding",
 )
 """Faults whose words name a row, a column or a member that their text here does not."""
+APPROVALS: Mapping[str, Promise] = {"surveillance.release-by-hand": _("Release figures by hand")}
 WORK: Mapping[str, Promise] = {
     "surveillance.detect": _("Look for outbreaks"),
     "surveillance.detect-daily": _("Look for outbreaks, every day"),
