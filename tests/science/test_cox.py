@@ -79,6 +79,21 @@ def test_a_spell_cut_in_two_changes_nothing():
     np.testing.assert_allclose(cut.information, whole.information, rtol=1e-9, atol=1e-9)
 
 
+def test_those_who_came_and_went_later_leave_no_rounding_behind():
+    early, late = np.arange(1.0, 6.0), np.arange(11.0, 16.0)
+    covariates = np.concatenate([np.linspace(-1, 1, 5), np.linspace(34, 36, 5)])[:, np.newaxis]
+    entry = np.repeat([0.0, 10.0], 5)
+
+    apart = science.cox_site_block(np.concatenate([early, late]), np.ones(10, int), covariates, [1.0], entry=entry)
+    halves = [
+        science.cox_site_block(times, np.ones(5, int), covariates[part], [1.0])
+        for times, part in ((early, slice(5)), (late, slice(5, 10)))
+    ]
+
+    assert apart.loglik == pytest.approx(halves[0].loglik + halves[1].loglik, rel=1e-12)
+    np.testing.assert_allclose(apart.gradient, halves[0].gradient + halves[1].gradient, rtol=1e-10)
+
+
 def test_a_constant_added_to_a_covariate_changes_nothing():
     times, events, covariates = _site()
 

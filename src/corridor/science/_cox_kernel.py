@@ -18,6 +18,9 @@ import numpy as np
 
 # Sums may be taken in another order and multiplications joined with additions; nothing else is relaxed.
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+# But where small sums remain when large ones are taken out again: there nothing is relaxed, and what rounding takes
+# away is carried along (Knuth's two-sum), so that sums hold about 32 digits.
+exact = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 _BLOCK = 512
 LARGEST_PREDICTOR = 500.0
@@ -154,14 +157,31 @@ def _add_sums(columns, risk, begin, end, sums):
         sums[j + 1] += total
 
 
+@exact
+def _add_exactly(columns, risk, row, sign, sums, carry):
+    """Add `sign` times what `_add_sums` adds for one row to `sums` and its `carry`."""
+    for j in range(sums.size):
+        value = sign * risk[row] * (1.0 if j == 0 else columns[j - 1, row])
+        before = sums[j]
+        after = before + value
+        share = after - before
+        lost = (before - (after - share)) + (value - share)
+        rest = carry[j] + lost
+        sums[j] = after + rest
+        carry[j] = rest - (sums[j] - after)
+
+
 @compiled
-def _take_out(columns, risk, leaving, begin, end, sums):
-    for place in range(begin, end):
-        row = leaving[place]
-        r = risk[row]
-        sums[0] -= r
-        for j in range(columns.shape[0]):
-            sums[j + 1] -= r * columns[j, row]
+def _change_risk_set(columns, risk, delay, group, begin, end, sums, carry):
+    """Let rows from `begin` to `end` join the sums of the risk set, and those leave that had not yet entered."""
+    leaving, leaving_start = delay
+    if leaving.size == 0:
+        _add_sums(columns, risk, begin, end, sums)
+        return
+    for place in range(leaving_start[group], leaving_start[group + 1]):
+        _add_exactly(columns, risk, leaving[place], -1.0, sums, carry)
+    for row in range(begin, end):
+        _add_exactly(columns, risk, row, 1.0, sums, carry)
 
 
 @compiled
@@ -211,14 +231,14 @@ def _add_outer(sums, tied, several, squares, mixed, tied_squares, outer):
 def pass_risk_sets(columns, weights, groups, delay, beta, efron, scale, hazard, died_hazard, risk, outer, means):
     """First pass: set the hazards of each group and the outer products of means; return the log-likelihood's sum.
 
-    `groups`: start, stop, deaths, stratum, mean weight of the events, persons at risk. `delay`: rows by the group in
+    `groups`: start, stop, deaths, stratum, mean weight of the events. `delay`: rows by the group in
     which they leave, and where each group's begin (empty without delayed entry). `scale` multiplies what each group
     adds. `means` (groups, 2, p), if not empty, receives the sums of hazard times mean, as `hazard` and `died_hazard`.
     """
-    start, stop, deaths, stratum, mean_weight, at_risk = groups
-    leaving, leaving_start = delay
+    start, stop, deaths, stratum, mean_weight = groups
     width = columns.shape[0]
     sums = np.zeros(width + 1)
+    carry = np.zeros(width + 1)
     tied = np.zeros(width + 1)
     out = np.zeros(6)
     loglik = 0.0
@@ -227,25 +247,17 @@ def pass_risk_sets(columns, weights, groups, delay, beta, efron, scale, hazard, 
     for group in range(start.size):
         if group == 0 or stratum[group] != stratum[group - 1]:
             sums[:] = 0.0
+            carry[:] = 0.0
         while ready < stop[group]:
             end = min(ready + _BLOCK, stop[-1])
             largest = max(largest, _risk_scores(columns, weights, beta, ready, end, risk))
             ready = end
-        if leaving.size:
-            _take_out(columns, risk, leaving, leaving_start[group], leaving_start[group + 1], sums)
-            if at_risk[group] == stop[group] - start[group]:
-                # Nobody of before is left: what remains is rounding.
-                sums[:] = 0.0
         died = deaths[group]
         tied[:] = 0.0
         several = efron and died > 1
         if several or means.size:
-            _add_sums(columns, risk, start[group], stop[group] - died, sums)
             _add_sums(columns, risk, stop[group] - died, stop[group], tied)
-            for j in range(width + 1):
-                sums[j] += tied[j]
-        else:
-            _add_sums(columns, risk, start[group], stop[group], sums)
+        _change_risk_set(columns, risk, delay, group, start[group], stop[group], sums, carry)
         _steps(efron, died, mean_weight[group], sums[0], tied[0], out)
         by = scale[group]
         loglik -= by * mean_weight[group] * out[0]
@@ -271,39 +283,54 @@ def _set_means(efron, died, mean_weight, sums, tied, means):
             means[2, j] += mean / died
 
 
-@compiled
+@exact
 def accumulated(hazard, stratum):
-    """Return hazard summed from the earliest event time of the stratum up to each group, with a last entry 0."""
+    """Return hazard summed from the earliest event time of the stratum up to each group, and what rounding took away.
+
+    Both have a last entry 0, for what lies before the first event of a stratum.
+    """
     total = np.zeros(hazard.size + 1)
+    rest = np.zeros(hazard.size + 1)
     for group in range(hazard.size - 1, -1, -1):
-        total[group] = hazard[group]
-        if group + 1 < hazard.size and stratum[group + 1] == stratum[group]:
-            total[group] += total[group + 1]
-    return total
+        earlier = next_group(stratum, group)
+        before = total[earlier]
+        after = before + hazard[group]
+        share = after - before
+        total[group] = after
+        rest[group] = rest[earlier] + ((before - (after - share)) + (hazard[group] - share))
+    return total, rest
 
 
-@compiled
-def _up_to(total, stratum, group, of_group):
-    """Return the accumulated hazard at `group`, 0 where that lies beyond the stratum of `of_group`."""
-    if group < stratum.size and stratum[group] == stratum[of_group]:
-        return total[group]
-    return 0.0
+@exact
+def next_group(stratum, group):
+    """Return the group of the next earlier event time in the stratum, the number of groups if there is none."""
+    if group + 1 < stratum.size and stratum[group + 1] == stratum[group]:
+        return group + 1
+    return stratum.size
+
+
+@exact
+def between(total, rest, later, earlier):
+    """Return what was accumulated from group `earlier` to group `later`."""
+    return (total[later] - total[earlier]) + (rest[later] - rest[earlier])
 
 
 @compiled
 def set_exposure(weights, groups, leaves, scale, hazard, died_hazard, risk, residual):
     """Turn `risk` into expected events of each row, and set `residual`: its events (weighted, scaled) less those."""
     start, stop, deaths, stratum = groups[0], groups[1], groups[2], groups[3]
-    total = accumulated(hazard, stratum)
+    total, rest = accumulated(hazard, stratum)
     for group in range(start.size):
         alive = stop[group] - deaths[group]
-        lived = total[group]
-        at_death = _up_to(total, stratum, group + 1, group) + died_hazard[group]
+        earlier = next_group(stratum, group)
         if leaves.size:
-            for row in range(start[group], stop[group]):
-                before = _up_to(total, stratum, leaves[row], group)
-                risk[row] *= (lived if row < alive else at_death) - before
+            for row in range(start[group], alive):
+                risk[row] *= between(total, rest, group, leaves[row])
+            for row in range(alive, stop[group]):
+                risk[row] *= between(total, rest, earlier, leaves[row]) + died_hazard[group]
         else:
+            lived = total[group]
+            at_death = total[earlier] + died_hazard[group]
             for row in range(start[group], alive):
                 risk[row] *= lived
             for row in range(alive, stop[group]):
@@ -358,27 +385,20 @@ def score_residuals(columns, weights, groups, leaves, hazard, died_hazard, means
     """Set `residuals` (rows, p): each row's weighted score residual."""
     start, stop, deaths, stratum = groups[0], groups[1], groups[2], groups[3]
     width = columns.shape[0]
-    total = accumulated(hazard, stratum)
-    mean_total = np.zeros((start.size + 1, width))
+    total, rest = accumulated(hazard, stratum)
+    mean_total = np.empty((width, start.size + 1))
+    mean_rest = np.empty((width, start.size + 1))
     for j in range(width):
-        mean_total[:, j] = accumulated(means[:, 0, j].copy(), stratum)
+        mean_total[j], mean_rest[j] = accumulated(means[:, 0, j].copy(), stratum)
     for group in range(start.size):
         alive = stop[group] - deaths[group]
-        follows = group + 1 < start.size and stratum[group + 1] == stratum[group]
         for row in range(start[group], stop[group]):
             died = row >= alive
-            lived = total[group]
-            if died:
-                lived = died_hazard[group] + (total[group + 1] if follows else 0.0)
-            begun = leaves.size > 0 and leaves[row] < start.size and stratum[leaves[row]] == stratum[group]
-            if begun:
-                lived -= total[leaves[row]]
+            until = next_group(stratum, group) if died else group
+            since = leaves[row] if leaves.size else start.size
+            lived = between(total, rest, until, since) + (died_hazard[group] if died else 0.0)
             for j in range(width):
-                mean = mean_total[group, j]
-                if died:
-                    mean = means[group, 1, j] + (mean_total[group + 1, j] if follows else 0.0)
-                if begun:
-                    mean -= mean_total[leaves[row], j]
+                mean = between(mean_total[j], mean_rest[j], until, since) + (means[group, 1, j] if died else 0.0)
                 residuals[row, j] = -risk[row] * (columns[j, row] * lived - mean)
                 if died:
                     weight = weights[row] if weights.size else 1.0

@@ -79,12 +79,11 @@ class _Groups:
     deaths: NDArray[np.int64]
     stratum: NDArray[np.int64]
     mean_weight: NDArray[np.float64]
-    at_risk: NDArray[np.int64]
     times: NDArray[np.float64]
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        return self.start, self.stop, self.deaths, self.stratum, self.mean_weight, self.at_risk
+        return self.start, self.stop, self.deaths, self.stratum, self.mean_weight
 
 
 class CoxRows:
@@ -181,18 +180,12 @@ class CoxRows:
         died = _within(stop - deaths, stop, order.size)
         of_death = self._weights[died] if weights is not None else np.ones(int(deaths.sum()))
         begins = np.cumsum(deaths) - deaths
-        left = np.bincount(leaves, minlength=start.size + 1)[: start.size] if entry is not None else 0
-        # Persons at risk in each stratum: those who joined less those who were not yet there.
-        change = (stop - start) - left
-        total = np.cumsum(change)
-        before = np.concatenate(([0], total))[np.searchsorted(stratum, stratum, side="left")]
         self._groups = _Groups(
             start=start,
             stop=stop,
             deaths=deaths,
             stratum=stratum,
             mean_weight=np.add.reduceat(of_death, begins) / deaths,
-            at_risk=total - before,
             times=times[order[stop - 1]],
         )
         self._leaves = leaves
