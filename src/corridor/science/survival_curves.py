@@ -92,7 +92,7 @@ class SurvivalCurve:
         after = (np.cumsum(areas[::-1])[::-1])[1:]
         died, n = self.events[: inner.size].astype(float), self.at_risk[: inner.size].astype(float)
         survivors = n - died
-        terms = np.where((died > 0) & (survivors > 0), after**2 * died / np.maximum(n * survivors, 1.0), 0.0)
+        terms = np.where(died > 0, after**2 * died / np.maximum(n * survivors, 1.0), 0.0)
         mean, se = float(areas.sum()), float(np.sqrt(terms.sum()))
         half = float(special.ndtri(0.5 + self.confidence / 2)) * se
         return Estimate(mean, mean - half, mean + half, se)
