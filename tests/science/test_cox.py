@@ -260,6 +260,7 @@ def test_without_events_there_is_no_regression():
         ({"weights": [1.0, 0.0, 1.0]}, "weights: 1 row are not above 0"),
         ({"entry": [0.0, 2.0, 1.0]}, "entry: 1 row enter when"),
         ({"strata": ["a", "b"]}, "strata has shape"),
+        ({"strata": ["a", None, "b"]}, "strata mixes kinds of labels, or some are missing"),
     ],
 )
 def test_rows_at_fault_are_counted_never_shown(change, text):

@@ -105,7 +105,12 @@ def codes_of(values: ArrayLike | None, *, rows: int, name: str) -> tuple[NDArray
         raise BadSurvivalData(f"{name} has shape {given.shape}; expected ({rows},), one label for each row.")
     if given.dtype.kind == "f" and not np.isfinite(given).all():
         raise BadSurvivalData(f"{name}: {_count(~np.isfinite(given))} are missing. Give each row a label.")
-    labels, codes = np.unique(given, return_inverse=True)
+    try:
+        labels, codes = np.unique(given, return_inverse=True)
+    except TypeError as fault:
+        raise BadSurvivalData(
+            f"{name} mixes kinds of labels, or some are missing. Give each row one of a kind."
+        ) from fault
     return codes.astype(np.int64), tuple(labels.tolist())
 
 
