@@ -160,6 +160,28 @@ def test_separation_is_recognised_and_named():
     assert caught.value.columns == (1,)
 
 
+@pytest.mark.parametrize("count", [30, 300])
+def test_separation_by_two_covariates_together_is_recognised(count):
+    random = stream(1, "together", str(count))
+    first, second = random.normal(size=(2, count))
+    times = np.argsort(np.argsort(-(first + second))) + 1.0
+
+    table = np.column_stack([first, second, random.normal(size=count)])
+    rows = science.CoxRows(times, np.ones(count, int), table)
+
+    with pytest.raises(science.MonotoneLikelihood) as caught:
+        science.fit_cox([rows], names=["first", "second", "third"])
+
+    assert set(caught.value.columns) <= {0, 1}
+
+
+def test_separation_that_one_step_leaps_into_is_recognised():
+    exposed = np.arange(28) < 17
+
+    with pytest.raises(science.MonotoneLikelihood):
+        science.fit_cox([science.CoxRows(np.ones(28), exposed, exposed * 1.0, ties="breslow")], names=["exposed"])
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_separation_by_the_order_of_times_is_recognised_whatever_the_unit(scale):
     times = np.arange(1.0, 21.0)

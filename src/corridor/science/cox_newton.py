@@ -30,12 +30,10 @@ __all__ = [
 # a distance below the second number that no longer shrinks will do.
 CONVERGED = 1e-18
 STANDSTILL = 1e-10
-# Nearer than a hundredth of a standard error, Newton's steps shrink fast unless the maximum lies at infinity.
-NEAR = 1e-4
-# The length of a step, in standard errors of the first round, beyond which no fit stands still at a maximum.
+# A step that is longer than this, in standard errors of the first round, in a direction that has kept less than this
+# share of the information of the first round, leads to no maximum.
 LONG = 1e-3
-# The share of the information of the first round below which a coefficient has become too large to tell.
-LEAST_INFORMATION = 1e-5
+LEAST_INFORMATION = 1e-4
 MOST_HALVINGS = 12
 
 
@@ -124,7 +122,7 @@ def newton_step(state: NewtonState, blocks: Sequence[CoxBlock]) -> NewtonState:
     -----
     The step is halved while the summed log-likelihood is below the best one. Monotone likelihood: Bryson and Johnson
     1981, Technometrics 23:381; Heinze and Schemper 2001, Biometrics 57:114. It shows in steps that keep their length in
-    covariate units while they become ever smaller in standard errors.
+    covariate units while the information in their direction dies away.
     """
     if state.converged:
         raise BadModel("the fit has converged; there is no further step.")
@@ -136,9 +134,8 @@ def newton_step(state: NewtonState, blocks: Sequence[CoxBlock]) -> NewtonState:
     decrement = _dot(step, total.gradient)
     null = state.null or total
     stands_still = decrement <= STANDSTILL and decrement >= 0.25 * state.decrement
-    settled = decrement <= CONVERGED or stands_still
-    _refuse_monotone(state, null, total, step, decrement, settled=settled)
-    if settled:
+    _refuse_monotone(state.names, null, step, decrement)
+    if decrement <= CONVERGED or stands_still:
         return replace(
             state, rounds=rounds, converged=True, best=total, null=null, anchor=state.beta, decrement=decrement
         )
@@ -194,28 +191,13 @@ def _full_step(state: NewtonState, total: CoxBlock) -> NDArray[np.float64]:
         raise _without_end(state.names, fault.columns[-1:]) from fault
 
 
-def _refuse_monotone(
-    state: NewtonState,
-    null: CoxBlock,
-    total: CoxBlock,
-    step: NDArray[np.float64],
-    decrement: float,
-    *,
-    settled: bool,
-) -> None:
-    """Raise `MonotoneLikelihood` if steps do not become short near the maximum, or the information dies away."""
-    unit = [math.sqrt(float(null.information[j, j])) for j in range(step.size)]
-    now = [abs(float(step[j])) * unit[j] for j in range(step.size)]
-    length = math.sqrt(sum(value * value for value in now))
-    endless = settled and length > LONG
-    if state.step is not None and not state.halvings and STANDSTILL < decrement <= NEAR:
-        before = math.sqrt(sum((float(state.step[j]) * unit[j]) ** 2 for j in range(step.size)))
-        endless = length >= 0.5 * before
-    if endless:
-        raise _without_end(state.names, tuple(j for j in range(step.size) if now[j] > 0.1 * max(now)))
-    left = [float(total.information[j, j]) / float(null.information[j, j]) for j in range(step.size)]
-    if min(left) < LEAST_INFORMATION:
-        raise _without_end(state.names, tuple(j for j in range(step.size) if left[j] < LEAST_INFORMATION))
+def _refuse_monotone(names: tuple[str, ...], null: CoxBlock, step: NDArray[np.float64], decrement: float) -> None:
+    """Raise `MonotoneLikelihood` if the information has died away in the direction of a step that is not short."""
+    squared_length = _dot(step, np.array([_dot(row, step) for row in null.information]))
+    if squared_length <= LONG**2 or decrement >= LEAST_INFORMATION * squared_length:
+        return
+    share = [abs(float(step[j])) * math.sqrt(float(null.information[j, j])) for j in range(step.size)]
+    raise _without_end(names, tuple(j for j in range(step.size) if share[j] > 0.1 * max(share)))
 
 
 def _without_end(names: Sequence[str], columns: tuple[int, ...]) -> MonotoneLikelihood:
