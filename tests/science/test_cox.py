@@ -230,9 +230,11 @@ def test_no_estimate_is_given_just_where_none_exists(seed):
         assert not is_infinite()
 
 
-def test_a_covariate_that_follows_from_others_is_named():
+@pytest.mark.parametrize("apart", [0.0, 1e-7])
+def test_a_covariate_that_follows_from_others_is_named(apart):
     times, events, covariates = _site()
-    table = np.column_stack([covariates, covariates[:, 0] - 2 * covariates[:, 1]])
+    noise = apart * stream(1, "noise").normal(size=times.size)
+    table = np.column_stack([covariates, covariates[:, 0] - 2 * covariates[:, 1] + noise])
 
     with pytest.raises(science.CollinearCovariates, match="'sum' is a linear combination"):
         science.fit_cox([science.CoxRows(times, events, table)], names=["x", "y", "sum"])
