@@ -16,6 +16,8 @@ from corridor.accounts import approvals, texts
 from corridor.base.encodings import NotATable
 from corridor.base.errors import Refused, UserFault
 from corridor.jobs import registry
+from corridor.pillars.research.rules.analyses import Caution
+from corridor.pillars.research.texts import WARNINGS
 from corridor.pillars.surveillance.texts import SETTINGS
 
 SOURCE = Path(corridor.__file__).parent
@@ -128,3 +130,7 @@ def test_every_option_of_a_method_of_detection_has_a_text() -> None:
 
     assert len(options) > 15
     assert sorted(options - SETTINGS.keys()) == []
+
+
+def test_every_warning_of_an_analysis_has_a_text() -> None:
+    assert sorted(WARNINGS) == sorted(Caution)

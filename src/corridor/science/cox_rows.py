@@ -237,16 +237,17 @@ class CoxRows:
             information=lower + lower.T + np.diag(np.diag(information)),
         )
 
-    def expected_events(self, beta: ArrayLike) -> NDArray[np.float64]:
+    def expected_events(self, beta: ArrayLike, *, scale: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return each row's expected events at `beta` (weight, hazard ratio, cumulated hazard), shape (rows,).
 
-        They are the weights of the rows in the information, and add up to the events. Not for release.
+        They are the weights of the rows in the information, and add up to the events; with `scale`, of the block in
+        which each event time (see `event_times`) counts so many times. Not for release.
         """
         from corridor.science import _cox_kernel as kernel
 
         coefficients = self._coefficients(beta)
         width = coefficients.size
-        scale = np.ones(self._groups.start.size)
+        scale = np.ones(self._groups.start.size) if scale is None else scale
         _, hazard, died_hazard, risk = self._risk_sets(
             coefficients, scale, np.zeros((width, width)), np.empty((0, 3, width))
         )

@@ -6,7 +6,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-__all__ = ["ACTIONS", "APPROVALS", "DETAILS", "FAULTS", "GUARDS", "PARTICULARS", "STANDINGS", "STATES", "WORK"]
+__all__ = [
+    "ACTIONS",
+    "APPROVALS",
+    "DETAILS",
+    "FAULTS",
+    "GUARDS",
+    "PARTICULARS",
+    "STANDINGS",
+    "STATES",
+    "WARNINGS",
+    "WORK",
+]
 
 # What the audit trail records, as the page of the trail calls it.
 ACTIONS: Mapping[str, Promise] = {
@@ -89,4 +100,14 @@ GUARDS: Mapping[str, Promise] = {
     "evaluations": _("This model was asked for too often on the same rows."),
     "differencing": _("Together with earlier answers this would single out a few persons."),
     "budget": _("The number of answers for this study is used up, or the ledger is closed after a restore."),
+}
+# What a reader of a result must know: by `rules.analyses.Caution`.
+WARNINGS: Mapping[str, Promise] = {
+    "cells-withheld": _(
+        "A site withholds small counts, and others that would give them away; no total is shown there."
+    ),
+    "hazards-not-proportional": _(
+        "The hazards are not proportional: an effect changes with time, and its hazard ratio is an average over the"
+        " follow-up. Look at the curves, or at restricted means."
+    ),
 }

@@ -106,6 +106,12 @@ class Rows:
             return np.empty((len(self), 0))
         return np.column_stack([self.term(name) for name in terms])
 
+    def those(self, chosen: Mask) -> Mask:
+        """Return which rows of the table are the chosen ones of the selected, shape (rows of the table,)."""
+        inside = self.selected.copy()
+        inside[self.selected] = chosen
+        return inside
+
     def clock(self, endpoint: Endpoint) -> Clock:
         """Return the times of an endpoint, censored where the follow-up of the protocol ends."""
         times, events = self.variable(endpoint.time), self.variable(endpoint.event)

@@ -6,6 +6,7 @@ from corridor.pillars.research.rules.analyses.base import (
     Block,
     Blocks,
     CannotCompute,
+    Caution,
     MalformedBlock,
     Plan,
     Precision,
@@ -13,6 +14,7 @@ from corridor.pillars.research.rules.analyses.base import (
     Result,
 )
 from corridor.pillars.research.rules.analyses.cox import CoxBySite
+from corridor.pillars.research.rules.analyses.logrank import LogrankBySite
 from corridor.pillars.research.rules.analyses.refusals import REFUSED_KINDS
 from corridor.pillars.research.rules.analyses.summaries import Counts, Moments
 from corridor.pillars.research.rules.protocol.document import AnalysisItem, Protocol
@@ -24,6 +26,7 @@ __all__ = [
     "Block",
     "Blocks",
     "CannotCompute",
+    "Caution",
     "MalformedBlock",
     "Plan",
     "Precision",
@@ -32,7 +35,7 @@ __all__ = [
     "plan_of",
 ]
 
-KINDS: dict[str, type[Plan]] = {plan.kind: plan for plan in (Counts, Moments, CoxBySite)}
+KINDS: dict[str, type[Plan]] = {plan.kind: plan for plan in (Counts, Moments, CoxBySite, LogrankBySite)}
 """Every kind by its name in a protocol."""
 
 

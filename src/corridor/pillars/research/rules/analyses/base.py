@@ -22,6 +22,7 @@ __all__ = [
     "Block",
     "Blocks",
     "CannotCompute",
+    "Caution",
     "MalformedBlock",
     "Plan",
     "Precision",
@@ -71,6 +72,13 @@ class Precision(StrEnum):
     COARSENED = "coarsened"
 
 
+class Caution(StrEnum):
+    """What a reader of a result must know; pages tell each in words."""
+
+    CELLS_WITHHELD = "cells-withheld"
+    HAZARDS_NOT_PROPORTIONAL = "hazards-not-proportional"
+
+
 @dataclass(frozen=True)
 class Request:
     """What every site is asked in one round.
@@ -107,13 +115,12 @@ class Result:
     precision : Precision
     values : mapping
         JSON values, by the kind's own names.
-    warnings : tuple of str
-        Codes of what a reader must know (poor overlap, extreme weights), see `rules.texts`.
+    warnings : tuple of Caution
     """
 
     precision: Precision
     values: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Caution, ...] = ()
 
 
 class Plan(ABC):

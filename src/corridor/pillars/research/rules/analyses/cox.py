@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from corridor.base.members import Members
+from corridor.pillars.research.rules.analyses.arms import read_endpoint
 from corridor.pillars.research.rules.analyses.base import (
     Answer,
     Blocks,
     CannotCompute,
+    Caution,
     Plan,
     Request,
     Result,
@@ -30,32 +32,43 @@ from corridor.pillars.research.rules.disclosure import (
 )
 from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTable
 from corridor.science.cox_newton import NewtonState, newton_start, newton_step
-from corridor.science.cox_results import CoxFit, cox_fit
+from corridor.science.cox_results import ChiSquare, CoxFit, cox_fit
 from corridor.science.cox_rows import CoxBlock, CoxRows
+from corridor.science.proportional_hazards import (
+    HazardsBlock,
+    HazardsTest,
+    TimeTransform,
+    hazards_block,
+    hazards_test,
+)
 
 __all__ = ["CoxBySite", "selections"]
 
 MOST_ROUNDS = 25
+LEVEL = 0.05
+"""Below this p value of the test of all hazards together a reader is warned."""
 
 
 class CoxBySite(Plan):
     """Hazard ratios with a baseline hazard of its own for each site; exact.
 
-    Options: ``endpoint``, ``terms``, ``ties`` (efron or breslow), ``robust`` (errors by row), in rounds of Newton's
-    method from zero.
+    Options: ``endpoint``, ``terms``, ``ties`` (efron or breslow), ``robust`` (errors by row),
+    ``proportional_hazards`` (identity or log: test whether effects change with time or its logarithm). In rounds of
+    Newton's method from zero, and one more for each of the last two.
     """
 
     kind = "cox"
 
     def read(self, members: Members) -> None:
         """Take the options."""
-        name = members.text("endpoint")
-        self.endpoint = self.protocol.endpoint(name)
-        if name and self.endpoint is None:
-            members.fault("endpoint", "expected the name of an endpoint")
+        self.endpoint = read_endpoint(members, self.protocol)
         self.terms = read_terms(members, self.protocol)
         self.ties = members.choice("ties", ("efron", "breslow"), absent="efron")
         self.robust = members.has("robust") and members.flag("robust")
+        self.transform: TimeTransform | None = None
+        if members.has("proportional_hazards"):
+            chosen = members.choice("proportional_hazards", ("identity", "log"))
+            self.transform = "log" if chosen == "log" else "identity"
 
     def begin(self) -> Request:
         """Ask at zero."""
@@ -74,6 +87,8 @@ class CoxBySite(Plan):
             block = {"products": flat(residuals.T @ residuals)}
             shares = _shares_of_squares(self.terms, residuals)
             return Answer(block, self._exposure(rows, matrix, shares, None))
+        if request.step == "hazards":
+            return self._answer_on_hazards(rows, matrix, cox, beta)
         at_beta = cox.block(beta)
         at_zero = at_beta if not beta.any() else cox.block(np.zeros(len(beta)))
         likelihood = Likelihood(
@@ -90,27 +105,62 @@ class CoxBySite(Plan):
             shares += shares_of_products(self.terms, matrix, cox.expected_events(beta), is_fitted=True)
         return Answer(block, self._exposure(rows, matrix, shares, likelihood))
 
+    def _answer_on_hazards(self, rows: Rows, matrix: FloatArray, cox: CoxRows, beta: FloatArray) -> Answer:
+        """Return the sums of the test of proportional hazards at the maximum."""
+        found = hazards_block(cox, beta, transform=self.transform or "identity")
+        block = {
+            "gradient": found.gradient.tolist(),
+            "timed_gradient": found.timed_gradient.tolist(),
+            "information": flat(found.information),
+            "timed_information": flat(found.timed_information),
+            "squared_information": flat(found.squared_information),
+        }
+        times = np.log(cox.event_times) if self.transform == "log" else cox.event_times
+        shares: tuple[Share, ...] = ()
+        for power in (0, 1, 2):
+            # A row has no larger part in the sums with time than with the size of its time.
+            weights = cox.expected_events(beta, scale=np.abs(times) ** power)
+            labels = tuple(f"{name} (time^{power})" if power else name for name in self.terms)
+            shares += shares_of_products(labels, matrix, weights, is_fitted=True)
+        return Answer(block, self._exposure(rows, matrix, shares, None))
+
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
-        """Return the next coefficients, the step to robust errors, or the fit."""
+        """Return the next coefficients, what is asked at the maximum, or the fit."""
         state = newton_start(self.terms, limit=MOST_ROUNDS)
+        at_maximum = {request.step: blocks for request, blocks in history if request.step != "block"}
         for request, blocks in history:
-            if request.step != "block":
-                break
-            state = newton_step(state, [_cox_block(blocks, site, len(self.terms)) for site in blocks])
+            if request.step == "block":
+                state = newton_step(state, [_cox_block(blocks, site, len(self.terms)) for site in blocks])
+        beta = {"beta": state.beta.tolist()}
         if not state.converged:
-            return Request(len(history) + 1, "block", {"beta": state.beta.tolist()})
-        last, answers = history[-1]
-        if self.robust and last.step != "robust":
-            return Request(len(history) + 1, "robust", {"beta": state.beta.tolist()})
-        products = [square(each, len(self.terms)) for each in self._products(answers)] if self.robust else None
-        return self._result(state, cox_fit(state, products=products), history)
+            return Request(len(history) + 1, "block", beta)
+        for step, is_wanted in (("robust", self.robust), ("hazards", self.transform is not None)):
+            if is_wanted and step not in at_maximum:
+                return Request(len(history) + 1, step, beta)
+        fit = cox_fit(state, products=self._products(at_maximum["robust"]) if self.robust else None)
+        hazards = self._hazards_test(at_maximum["hazards"]) if self.transform is not None else None
+        return self._result(state, fit, hazards, history[0][1])
 
     def _products(self, answers: Blocks) -> list[FloatArray]:
         width = len(self.terms)
-        return list(numbers_of(answers, "products", size=width * (width + 1) // 2).values())
+        products = numbers_of(answers, "products", size=width * (width + 1) // 2)
+        return [square(each, width) for each in products.values()]
 
-    def _result(self, state: NewtonState, fit: CoxFit, history: Sequence[tuple[Request, Blocks]]) -> Result:
-        sizes = numbers_of(history[0][1], "n", size=2)
+    def _hazards_test(self, answers: Blocks) -> HazardsTest:
+        width = len(self.terms)
+        blocks = []
+        for site in answers:
+            one = {site: answers[site]}
+            gradients = [numbers_of(one, name, size=width)[site] for name in ("gradient", "timed_gradient")]
+            matrices = [
+                square(numbers_of(one, name, size=width * (width + 1) // 2)[site], width)
+                for name in ("information", "timed_information", "squared_information")
+            ]
+            blocks.append(HazardsBlock(self.transform or "identity", *gradients, *matrices))
+        return hazards_test(blocks, names=self.terms)
+
+    def _result(self, state: NewtonState, fit: CoxFit, hazards: HazardsTest | None, first: Blocks) -> Result:
+        sizes = numbers_of(first, "n", size=2)
         values: dict[str, Any] = {
             "terms": list(self.terms),
             "coef": fit.coef.tolist(),
@@ -124,7 +174,7 @@ class CoxBySite(Plan):
             "loglik": fit.loglik,
             "loglik_null": fit.loglik_null,
             "tests": {
-                name: {"statistic": test.statistic, "df": test.df, "p": test.p}
+                name: _described(test)
                 for name, test in (
                     ("wald", fit.wald),
                     ("score", fit.score),
@@ -135,7 +185,16 @@ class CoxBySite(Plan):
             "events": {site: int(size[1]) for site, size in sizes.items()},
             "newton_rounds": state.rounds,
         }
-        return Result(self.precision, values)
+        warnings = []
+        if hazards is not None:
+            values["proportional_hazards"] = {
+                "transform": hazards.transform,
+                "terms": [_described(test) for test in hazards.covariates],
+                "together": _described(hazards.together),
+            }
+            if hazards.together.p < LEVEL:
+                warnings.append(Caution.HAZARDS_NOT_PROPORTIONAL)
+        return Result(self.precision, values, warnings=tuple(warnings))
 
     def _cox(self, rows: Rows, matrix: FloatArray) -> CoxRows:
         if self.endpoint is None or not len(rows):
@@ -165,15 +224,17 @@ class CoxBySite(Plan):
         )
 
 
+def _described(test: ChiSquare) -> dict[str, Any]:
+    return {"statistic": test.statistic, "df": test.df, "p": test.p}
+
+
 def selections(rows: Rows, terms: Sequence[str]) -> dict[str, Mask]:
     """Return the sets of rows whose sums a model of `terms` tells: all of them, and those with 1 in a 0/1 column."""
     sets = {"population": rows.selected}
     for name in terms:
         column = rows.term(name)
         if np.isin(column, (0.0, 1.0)).all():
-            chosen = rows.selected.copy()
-            chosen[rows.selected] = column == 1.0
-            sets[name] = chosen
+            sets[name] = rows.those(column == 1.0)
     return sets
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from corridor.base.members import Members
+from corridor.pillars.research.rules.analyses.arms import codes_of_variable
 from corridor.pillars.research.rules.analyses.base import (
     Answer,
     Blocks,
     CannotCompute,
+    Caution,
     Plan,
     Request,
     Result,
@@ -54,7 +56,7 @@ class Counts(Plan):
         cells: dict[str, int] = {"population": len(rows)}
         for name in self.variables:
             values = rows.variable(name)
-            codes = _codes(self.protocol, name)
+            codes = codes_of_variable(self.protocol, name)
             counts = [int((values == index).sum()) for index in range(len(codes))]
             counts.append(int(np.isnan(values).sum()))
             shown: list[int | None] = list(counts)
@@ -74,12 +76,12 @@ class Counts(Plan):
         values: dict[str, Any] = {"n": {**rows, "all": sum(rows.values())}, "variables": {}}
         withheld = False
         for name in self.variables:
-            codes = [*_codes(self.protocol, name), "missing"]
+            codes = [*codes_of_variable(self.protocol, name), "missing"]
             parts = counts_of(blocks, f"table:{name}", size=len(codes))
             together = [_sum(column) for column in zip(*parts.values(), strict=True)]
             values["variables"][name] = {"codes": codes, "sites": parts, "all": together}
             withheld = withheld or None in together
-        return Result(self.precision, values, warnings=("cells-withheld",) if withheld else ())
+        return Result(self.precision, values, warnings=(Caution.CELLS_WITHHELD,) if withheld else ())
 
 
 class Moments(Plan):
@@ -117,9 +119,7 @@ class Moments(Plan):
                 matrix = (matrix - np.array(request.parameters[f"mean:{arm}"])) ** 2
             block[f"n:{arm}"] = [int(inside.sum())]
             block[f"sum:{arm}"] = matrix.sum(axis=0).tolist()
-            selected = rows.selected.copy()
-            selected[rows.selected] = inside
-            sets[arm] = selected
+            sets[arm] = rows.those(inside)
             shares.extend(shares_of_sums(tuple(f"{name} ({arm})" for name in self.variables), matrix))
         cells = {arm: int(mask.sum()) for arm, mask in sets.items()} | self._flag_cells(request, block)
         return Answer(block, Exposure(row_sets=sets, cells=cells, shares=tuple(shares)))
@@ -185,11 +185,6 @@ def _variables(members: Members, protocol: Protocol, *types: VariableType) -> tu
         if name and (found is None or found.type not in types):
             members.fault(f"variables/{index}", f"expected a variable of type {' or '.join(types)}")
     return tuple(names)
-
-
-def _codes(protocol: Protocol, name: str) -> tuple[str, ...]:
-    found = protocol.variable(name)
-    return tuple(found.codes) if found is not None and found.codes else ("0", "1")
 
 
 def _where(rows: Rows, name: str, index: int | None) -> Mask:

@@ -1,0 +1,136 @@
+"""The log-rank test stratified by site: exact, from each site's observed and expected events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corridor.base.members import Members
+from corridor.pillars.research.rules.analyses.arms import Arms, read_arms, read_endpoint
+from corridor.pillars.research.rules.analyses.base import (
+    Answer,
+    Blocks,
+    CannotCompute,
+    Plan,
+    Request,
+    Result,
+    counts_of,
+    numbers_of,
+)
+from corridor.pillars.research.rules.analyses.blocks import flat, square
+from corridor.pillars.research.rules.disclosure import Exposure, Policy, Share, shares_of_sums
+from corridor.pillars.research.rules.rows import Clock, FloatArray, Rows, SiteTable
+from corridor.science.cox_rows import CoxRows
+from corridor.science.logrank_tests import LogrankBlock, logrank_block, logrank_test
+
+__all__ = ["LogrankBySite", "described_test"]
+
+
+class LogrankBySite(Plan):
+    """Whether arms differ in their hazards, each site (and stratum) compared within itself; exact.
+
+    Options: ``endpoint``, ``by`` (a flag or a category), ``strata`` (the same, optional). No number tells of a single
+    time: sums over all events leave, and no arm of a stratum has fewer events than the smallest cell.
+    """
+
+    kind = "logrank"
+
+    def read(self, members: Members) -> None:
+        """Take the options."""
+        self.endpoint = read_endpoint(members, self.protocol)
+        self.arms = read_arms(members, self.protocol)
+        self.strata = read_arms(members, self.protocol, "strata", is_required=False)
+
+    def begin(self) -> Request:
+        """Ask for the sums; there is one round."""
+        return Request(1, "sums")
+
+    def rows(self, table: SiteTable) -> Rows:
+        """Return the rows with an arm, a stratum and the endpoint."""
+        return self.select(table, variables=(*self.arms.variables, *self.strata.variables), endpoint=self.endpoint)
+
+    def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
+        """Return observed and expected events by arm, their variance, and the persons and events of each arm."""
+        if self.endpoint is None or not len(rows):
+            raise CannotCompute("no row of this site is in the population and has every value.")
+        clock, arms, strata = rows.clock(self.endpoint), self.arms.of(rows), self.strata.of(rows)
+        width = len(self.arms.labels)
+        found = logrank_block(
+            clock.times, clock.events, arms, entry=clock.entry, strata=strata, labels=tuple(range(width))
+        )
+        persons = np.bincount(arms, minlength=width)
+        events = np.bincount(arms, weights=clock.events, minlength=width).astype(int)
+        block = {
+            "observed": found.observed.tolist(),
+            "expected": found.expected.tolist(),
+            "variance": flat(found.variance),
+            "n": persons.tolist(),
+            "events": events.tolist(),
+        }
+        cells = {label: int(count) for label, count in zip(self.arms.labels, persons, strict=True)}
+        for label, count, died in zip(self.arms.labels, persons, events, strict=True):
+            cells[f"{label} (events)"] = int(died)
+            cells[f"{label} (censored)"] = int(count - died)
+        exposure = Exposure(
+            row_sets={"population": rows.selected, **self.arms.sets(rows)},
+            cells=cells,
+            shares=_shares(self.arms, clock, arms, strata),
+            events_by_group=self._events(clock, arms, strata),
+        )
+        return Answer(block, exposure)
+
+    def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Result:
+        """Return the test over the sums of all sites."""
+        _, blocks = history[0]
+        labels, width = self.arms.labels, len(self.arms.labels)
+        observed = numbers_of(blocks, "observed", size=width)
+        expected = numbers_of(blocks, "expected", size=width)
+        variance = numbers_of(blocks, "variance", size=width * (width + 1) // 2)
+        test = logrank_test(
+            [
+                LogrankBlock(labels, 0.0, observed[site], expected[site], square(variance[site], width))
+                for site in blocks
+            ]
+        )
+        values = {
+            **described_test(test.total, test.test.statistic, test.test.df, test.test.p),
+            "n": counts_of(blocks, "n", size=width),
+            "events": counts_of(blocks, "events", size=width),
+        }
+        return Result(self.precision, values)
+
+    def _events(self, clock: Clock, arms: NDArray[np.int64], strata: NDArray[np.int64]) -> dict[str, int]:
+        """Return the events of each arm in each stratum that has rows of it."""
+        found = {}
+        for place, label in enumerate(self.arms.labels):
+            for number, stratum in enumerate(self.strata.labels):
+                inside = (arms == place) & (strata == number)
+                if inside.any():
+                    name = label if not self.strata.variable else f"{label} ({self.strata.variable}={stratum})"
+                    found[name] = int(clock.events[inside].sum())
+        return found
+
+
+def described_test(total: LogrankBlock, statistic: float, df: int, p: float) -> dict[str, Any]:
+    """Return a log-rank test as JSON values: observed and expected events of each arm, and the test."""
+    return {
+        "arms": [str(label) for label in total.groups],
+        "observed": total.observed.tolist(),
+        "expected": total.expected.tolist(),
+        "variance": flat(total.variance),
+        "test": {"statistic": statistic, "df": df, "p": p},
+    }
+
+
+def _shares(arms: Arms, clock: Clock, of_row: NDArray[np.int64], strata: NDArray[np.int64]) -> tuple[Share, ...]:
+    """Return the largest part of one row in the expected events of each arm: its own expected events."""
+    if not clock.events.any():
+        return ()
+    alone = np.ones((len(of_row), 1))
+    rows = CoxRows(clock.times, clock.events, alone, ties="breslow", entry=clock.entry, strata=strata)
+    hazard: FloatArray = rows.expected_events(np.zeros(1))
+    members = np.equal.outer(of_row, np.arange(len(arms.labels)))
+    return shares_of_sums(tuple(f"{label} (expected)" for label in arms.labels), hazard[:, None] * members)
