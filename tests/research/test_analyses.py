@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
+from corridor import science
 from corridor.base.textfiles import read_table
-from corridor.pillars.research.rules.disclosure import Policy
+from corridor.pillars.research.rules.analyses import Request, plan_of
+from corridor.pillars.research.rules.disclosure import REHEARSAL, Policy
+from corridor.pillars.research.rules.engine import AnswerRefused, answer_request
 from corridor.pillars.research.rules.ledger import Ledger, MemoryLedger
 from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.rules.protocol.reading import MalformedProtocol
 from corridor.pillars.research.rules.rehearsal import run_on_tables
 from corridor.pillars.research.rules.rows import SiteTable
 from corridor.pillars.research.tables import SiteMapping, harmonise
-from tests.golden.breast_cancer import golden
+from tests.golden.breast_cancer import cohorts, golden
 from tests.research.studies import GOLDEN, SITES, breast_protocol
 
 MODEL = 1e-8
@@ -141,7 +145,9 @@ def test_an_option_that_no_analysis_has_is_named(kind, options, pointer):
     [
         ("kaplan-meier-daily", "kaplan-meier"),
         ("risk-sets", "cox"),
-        ("extremes", "quantiles"),
+        ("cox-unstratified", "stratified by site"),
+        ("extremes", "moments"),
+        ("quantiles", "counts"),
         ("ranks", "moments"),
         ("rows", "counts"),
     ],
@@ -152,3 +158,141 @@ def test_what_is_refused_says_what_to_ask_for_instead(kind, instead):
 
     assert "refused" in str(fault.value)
     assert instead in str(fault.value)
+
+
+def coarse(edges: list[float], by: str | None) -> science.IntervalTable:
+    """Return, by arm, the table of pooled rows whose times are rounded: events up, the censored until five are."""
+    bounds, last = np.array(edges), edges[-1] + 1
+    times: dict[str, list[float]] = {}
+    events: dict[str, list[int]] = {}
+    for part in cohorts().values():
+        for arm in (0, 1) if by else (None,):
+            inside = part.hormon == arm if by else np.ones(part.times.size, dtype=bool)
+            name = "all" if arm is None else str(arm)
+            waiting = 0
+            for begin, end in pairwise(bounds):
+                here = inside & (part.times > begin) & (part.times <= end)
+                died = int(here[part.events == 1].sum())
+                waiting += int(here.sum()) - died
+                times.setdefault(name, []).extend([end] * (died + waiting * (waiting >= 5)))
+                events.setdefault(name, []).extend([1] * died + [0] * (waiting * (waiting >= 5)))
+                waiting *= waiting < 5
+            rest = waiting + int((inside & (part.times > bounds[-1])).sum())
+            times[name].extend([last] * rest)
+            events[name].extend([0] * rest)
+    labels = tuple(times)
+    arms = [name for name in labels for _ in times[name]]
+    flat_times = [time for name in labels for time in times[name]]
+    flat_events = [event for name in labels for event in events[name]]
+    return science.interval_table(flat_times, flat_events, edges=[*edges, last], groups=arms, labels=labels)
+
+
+@pytest.mark.parametrize("by", [None, "hormon"])
+def test_curves_are_those_of_pooled_rows_with_times_rounded_up_to_the_edges(by):
+    options = {"tau": 1000, **({"by": by} if by else {})}
+
+    result = done(protocol_with("kaplan-meier", **ENDPOINT, **options))
+
+    found = result["values"]
+    table = coarse(found["edges"], by)
+    assert result["precision"] == "coarsened"
+    for arm, described in found["arms"].items():
+        expected = science.kaplan_meier(table, group=arm)
+        size = len(described["survival"])
+        assert size >= (12 if by else 30)
+        assert described["at_risk"] == expected.at_risk[:size].tolist()
+        np.testing.assert_allclose(described["survival"], expected.survival[:size], rtol=1e-10)
+        np.testing.assert_allclose(described["se"], expected.se[:size], rtol=1e-10)
+        mean = expected.restricted_mean(1000)
+        assert described["restricted_mean"]["value"] == pytest.approx(mean.value, rel=1e-10)
+        assert described["restricted_mean"]["se"] == pytest.approx(mean.se, rel=1e-10)
+    if by:
+        expected = science.logrank_test([science.logrank_block_of_table(table)])
+        assert found["logrank"]["test"]["statistic"] == pytest.approx(expected.test.statistic, rel=1e-10)
+
+
+def test_a_rehearsal_gives_the_day_level_curve_of_r():
+    expected = golden()["km"]["log"]["by_group_pooled"]["strata"]["hormon=1"]
+
+    result = done(protocol_with("kaplan-meier", **ENDPOINT, by="hormon"), policy=REHEARSAL)
+
+    found = result["values"]["arms"]["1"]
+    for day, survival, se in zip(expected["time"], expected["surv"], expected["std_err_greenwood"], strict=True):
+        place = np.searchsorted(found["times"], day, side="right") - 1
+        assert found["survival"][place] == pytest.approx(survival, rel=1e-10)
+        assert found["se"][place] == pytest.approx(se, rel=1e-10)
+    median = found["quantiles"][1]
+    assert [median["value"], median["low"], median["high"]] == [
+        expected[name] for name in ("median", "median_lcl", "median_ucl")
+    ]
+
+
+def test_the_day_level_curve_is_refused_where_the_time_grid_is_guarded():
+    protocol = protocol_with("kaplan-meier", **ENDPOINT)
+    plan = plan_of(protocol.analysis("x"), protocol)
+    policy = Policy.of(protocol.disclosure)
+    table = site_tables()["nl"]
+    days = block_days(plan, table, policy)
+
+    with pytest.raises(AnswerRefused) as refusal:
+        answer_request(plan, days, table=table, policy=policy, ledger=Ledger())
+    answer = answer_request(plan, days, table=table, policy=policy.without("time-grid"), ledger=Ledger())
+
+    assert {breach.guard for breach in refusal.value.breaches} == {"time-grid"}
+    assert answer.block["events"].count(1) > 500
+
+
+def block_days(plan: Any, table: SiteTable, policy: Policy) -> Request:
+    """Return the request for counts on every day on which the site has any."""
+    first = answer_request(plan, plan.begin(), table=table, policy=policy.without("time-grid"), ledger=Ledger())
+    return Request(2, "table", {"edges": list(first.block["days"])})
+
+
+def test_a_site_with_too_few_events_for_an_interval_gives_no_curve():
+    protocol = protocol_with("kaplan-meier", **ENDPOINT)
+
+    def spare_all_but_four(site, columns):
+        if site == "de":
+            happened = np.flatnonzero((columns["event"] == 1) & (columns["nodes"] > 0))
+            columns["event"][happened[4:]] = 0
+
+    result = run(protocol, tables=by_site(protocol, spare_all_but_four))
+
+    assert (result["state"], result["site"]) == ("refused", "de")
+    assert result["reasons"] == ["time-grid: no interval has enough events in every arm"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "name"),
+    [
+        (
+            "logistic",
+            {"outcome": "hormon", "terms": TERMS[1:]},
+            "logistic_ps_pooled_site_indicator",
+        ),
+        ("poisson", {"endpoint": "rfs", "terms": TERMS}, "poisson_rate"),
+        ("linear", {"outcome": "age_years", "terms": [term for term in TERMS if term != "age"]}, "gaussian"),
+    ],
+)
+def test_models_with_an_intercept_for_each_site_are_those_of_r(kind, options, name):
+    expected = golden()[name]
+
+    result = done(protocol_with(kind, **options))
+
+    found = result["values"]
+    assert result["precision"] == "exact"
+    np.testing.assert_allclose(found["coef"], expected["coef"], rtol=MODEL)
+    np.testing.assert_allclose(found["se"], expected["se"], rtol=MODEL)
+    np.testing.assert_allclose(found["p"], expected["p"], rtol=1e-6, atol=1e-300)
+
+
+def test_an_outcome_that_a_term_separates_is_recognised():
+    protocol = protocol_with("logistic", outcome="hormon", terms=["meno", "nodes"])
+
+    def treat_after_the_menopause_alone(site, columns):
+        columns["hormon"] = np.where(columns["meno"] == 1, columns["hormon"], 0.0)
+
+    result = run(protocol, tables=by_site(protocol, treat_after_the_menopause_alone))
+
+    assert result["state"] == "failed"
+    assert "rises without end in (intercept), meno" in result["reasons"][0]

@@ -25,6 +25,8 @@ _HOMES = {
     "IntervalTable": "interval_tables",
     "LogrankBlock": "logrank_tests",
     "LogrankTest": "logrank_tests",
+    "ModelFit": "generalised_models",
+    "ModelRows": "generalised_models",
     "MonotoneLikelihood": "cox_newton",
     "NewtonState": "cox_newton",
     "NoEvents": "cox_rows",
@@ -59,6 +61,7 @@ _HOMES = {
     "logrank_block_of_table": "logrank_tests",
     "logrank_test": "logrank_tests",
     "merge_intervals": "interval_tables",
+    "model_fit": "generalised_models",
     "newton_start": "cox_newton",
     "newton_step": "cox_newton",
 }

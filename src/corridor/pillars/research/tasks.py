@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -151,7 +152,8 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
 def _table(state: Progress) -> SiteTable:
     if state.snapshot is None:
         raise AssertionError("an answer is computed only where rows are frozen")
-    return unpack_snapshot(read_snapshot(state.snapshot.name), expected_hash=state.snapshot.hash)
+    table = unpack_snapshot(read_snapshot(state.snapshot.name), expected_hash=state.snapshot.hash)
+    return replace(table, site=state.own_site)
 
 
 def _refuse(

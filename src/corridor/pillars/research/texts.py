@@ -106,6 +106,10 @@ WARNINGS: Mapping[str, Promise] = {
     "cells-withheld": _(
         "A site withholds small counts, and others that would give them away; no total is shown there."
     ),
+    "curve-cut": _("The curves end where too few persons would be left at risk; some were followed for longer."),
+    "mean-beyond-curve": _(
+        "A restricted mean reaches beyond the end of the curves and is not given. Ask for one up to an earlier day."
+    ),
     "hazards-not-proportional": _(
         "The hazards are not proportional: an effect changes with time, and its hazard ratio is an average over the"
         " follow-up. Look at the curves, or at restricted means."

@@ -1,6 +1,7 @@
 """Run one analysis of a protocol over tables that lie in one place, each site treated as if it were alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -34,7 +35,9 @@ def run_on_tables(
     def site_answers(site: str, request: Request) -> Block:
         nonlocal at
         at = site
-        block = answer_request(plan, request, table=tables[site], policy=policy, ledger=ledgers[site]).block
+        block = answer_request(
+            plan, request, table=replace(tables[site], site=site), policy=policy, ledger=ledgers[site]
+        ).block
         at = ""
         return block
 

@@ -41,10 +41,13 @@ class SiteTable:
         Numbers as they are, flags 0 or 1, categories as the index of their code in the dictionary; NaN is missing.
     persons : tuple of str
         For each row the pseudonym of its patient; it stays here.
+    site : str
+        Whose rows they are, by the name in the protocol; empty until they are taken to an analysis.
     """
 
     columns: Mapping[str, FloatArray]
     persons: tuple[str, ...]
+    site: str = ""
 
     def __len__(self) -> int:
         return len(self.persons)

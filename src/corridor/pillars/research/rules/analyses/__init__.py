@@ -14,8 +14,10 @@ from corridor.pillars.research.rules.analyses.base import (
     Result,
 )
 from corridor.pillars.research.rules.analyses.cox import CoxBySite
+from corridor.pillars.research.rules.analyses.curves import KaplanMeier
 from corridor.pillars.research.rules.analyses.logrank import LogrankBySite
 from corridor.pillars.research.rules.analyses.refusals import REFUSED_KINDS
+from corridor.pillars.research.rules.analyses.regressions import Linear, Logistic, Poisson
 from corridor.pillars.research.rules.analyses.summaries import Counts, Moments
 from corridor.pillars.research.rules.protocol.document import AnalysisItem, Protocol
 
@@ -35,7 +37,9 @@ __all__ = [
     "plan_of",
 ]
 
-KINDS: dict[str, type[Plan]] = {plan.kind: plan for plan in (Counts, Moments, CoxBySite, LogrankBySite)}
+KINDS: dict[str, type[Plan]] = {
+    plan.kind: plan for plan in (Counts, Moments, CoxBySite, LogrankBySite, KaplanMeier, Logistic, Poisson, Linear)
+}
 """Every kind by its name in a protocol."""
 
 

@@ -76,6 +76,8 @@ class Caution(StrEnum):
     """What a reader of a result must know; pages tell each in words."""
 
     CELLS_WITHHELD = "cells-withheld"
+    CURVE_CUT = "curve-cut"
+    MEAN_BEYOND_CURVE = "mean-beyond-curve"
     HAZARDS_NOT_PROPORTIONAL = "hazards-not-proportional"
 
 

@@ -6,6 +6,7 @@ from corridor.pillars.research.rules.disclosure.exposure import (
     Exposure,
     Likelihood,
     Share,
+    TimeTable,
     shares_of_products,
     shares_of_sums,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Likelihood",
     "Policy",
     "Share",
+    "TimeTable",
     "hides_in",
     "judge",
     "shares_of_products",

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corridor.pillars.research.rules.rows import FloatArray, Mask
 
-__all__ = ["Design", "Exposure", "Likelihood", "Share", "shares_of_products", "shares_of_sums"]
+__all__ = ["Design", "Exposure", "Likelihood", "Share", "TimeTable", "shares_of_products", "shares_of_sums"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,41 @@ class Likelihood:
 
 
 @dataclass(frozen=True)
+class TimeTable:
+    """Counts by interval of time and arm that leave, or that the choice of edges tells of.
+
+    Attributes
+    ----------
+    edges : array, shape (intervals + 1,), days
+    arms : tuple of str
+        Those that have rows.
+    events : array of int, shape (intervals, arms)
+    others : array of int, shape (kinds, intervals, arms)
+        Every other count: those censored, those who enter later than the first interval, those with a competing event.
+    remaining : array of int, shape (arms,)
+        Persons followed beyond the last edge: known from the others by subtraction.
+    """
+
+    edges: FloatArray
+    arms: tuple[str, ...]
+    events: NDArray[np.int64]
+    others: NDArray[np.int64]
+    remaining: NDArray[np.int64]
+
+    def unfit(self, smallest: int) -> tuple[str, ...]:
+        """Return what may not leave where groups of 1 to `smallest` - 1 persons are protected.
+
+        Each interval needs as many events in every arm; every other count is of none or of as many; so is what remains
+        at the end.
+        """
+        few = (self.others > 0) & (self.others < smallest)
+        wrong = (self.events < smallest) | few.any(axis=0)
+        found = [f"({self.edges[at]:g}, {self.edges[at + 1]:g}] {self.arms[arm]}" for at, arm in np.argwhere(wrong)]
+        last = [arm for arm, left in zip(self.arms, self.remaining, strict=True) if 0 < left < smallest]
+        return (*found, *(f"after {self.edges[-1]:g} {arm}" for arm in last))
+
+
+@dataclass(frozen=True)
 class Exposure:
     """Everything that one answer tells of the rows of a site.
 
@@ -75,6 +111,8 @@ class Exposure:
         Events in each arm and stratum of a test.
     likelihood : Likelihood or None
         Where coefficients were chosen from outside.
+    time_table : TimeTable or None
+        Where something by time leaves.
     """
 
     row_sets: Mapping[str, Mask] = field(default_factory=dict)
@@ -84,6 +122,7 @@ class Exposure:
     weights: FloatArray | None = None
     events_by_group: Mapping[str, int] = field(default_factory=dict)
     likelihood: Likelihood | None = None
+    time_table: TimeTable | None = None
 
 
 def shares_of_sums(names: tuple[str, ...], contributions: FloatArray) -> tuple[Share, ...]:

@@ -1,0 +1,212 @@
+"""Times on the public grid: which edges a site may use, and what its table on common edges tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corridor.pillars.research.rules.analyses.base import Block, Blocks, CannotCompute, MalformedBlock, counts_of
+from corridor.pillars.research.rules.disclosure import Policy, TimeTable
+from corridor.pillars.research.rules.rows import Clock, FloatArray
+from corridor.science.interval_tables import IntervalTable, check_edges, combine_tables, distinct_edges, interval_table
+from corridor.science.survival_data import BadModel
+
+__all__ = [
+    "Timed",
+    "block_of_edges",
+    "block_of_table",
+    "coarsest_edges",
+    "common_edges",
+    "exposed",
+    "own_edges",
+    "table_of_sites",
+    "table_to_tell",
+]
+
+MOST_EDGES = 100_000
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Follow-up of a site's rows: the clock, and the arm of each row.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The arms.
+    causes : int
+        1, or 2 where the endpoint has a competing event.
+    """
+
+    clock: Clock
+    arms: NDArray[np.int64]
+    labels: tuple[str, ...]
+    causes: int
+
+    def table(self, edges: FloatArray) -> IntervalTable:
+        """Return persons entered, with each event and censored, by interval and arm."""
+        kinds = self.clock.events.copy()
+        if self.clock.competing is not None:
+            kinds[(kinds == 0) & (self.clock.competing == 1)] = 2
+        return interval_table(
+            self.clock.times,
+            kinds,
+            edges=edges,
+            entry=self.clock.entry,
+            groups=self.arms,
+            labels=tuple(range(len(self.labels))),
+            competing=self.causes,
+        )
+
+
+def own_edges(timed: Timed, policy: Policy, *, among: Sequence[float] = ()) -> FloatArray:
+    """Return the edges on which this site's table may leave; 0 alone where it can give no interval.
+
+    Of the public grid, or of `among`: each as early as every arm has k events since the one before, and none after
+    fewer than k would be left at risk in an arm. Without the guard, every day on which anybody enters or leaves.
+    """
+    if not policy.has("time-grid"):
+        return distinct_edges(timed.clock.times, entry=timed.clock.entry)
+    last = max(np.ceil(timed.clock.times.max() / policy.grid_days), 1.0)
+    grid = np.array(among) if among else np.arange(last + 1.0) * policy.grid_days
+    table = timed.table(grid)
+    kept = [0]
+    for end in range(1, table.intervals + 1):
+        merged = _with_late_censoring(table.on_edges(grid[[*kept, end]]), policy.smallest_cell)
+        if not _told(merged, timed.labels).unfit(policy.smallest_cell):
+            kept.append(end)
+    return np.asarray(grid[kept])
+
+
+def table_to_tell(timed: Timed, edges: FloatArray, policy: Policy) -> IntervalTable:
+    """Return a site's table on `edges`, with those censored counted at the first edge at which k of an arm are.
+
+    Censoring is rarer than events early on, and commoner late: to hold intervals back until both have k would leave
+    few. Those censored after the last such edge count as followed beyond the end. Without the guard, every day.
+    """
+    table = timed.table(edges)
+    return _with_late_censoring(table, policy.smallest_cell) if policy.has("time-grid") else table
+
+
+def exposed(timed: Timed, edges: FloatArray, policy: Policy) -> TimeTable:
+    """Return what a site's table on `edges` tells, for disclosure control."""
+    if edges.size < 2:
+        none = np.zeros((0, 0), dtype=np.int64)
+        return TimeTable(edges=edges, arms=(), events=none, others=none[np.newaxis], remaining=none.ravel())
+    return _told(table_to_tell(timed, edges, policy), timed.labels)
+
+
+def _with_late_censoring(table: IntervalTable, k: int) -> IntervalTable:
+    moved = np.zeros_like(table.censored)
+    waiting = np.zeros(len(table.groups), dtype=np.int64)
+    for interval, censored in enumerate(table.censored):
+        waiting = waiting + censored
+        told = waiting >= k
+        moved[interval, told] = waiting[told]
+        waiting[told] = 0
+    return replace(table, censored=moved)
+
+
+def _told(table: IntervalTable, labels: Sequence[str]) -> TimeTable:
+    here = table.entered.sum(axis=0) > 0
+    later = table.entered.copy()
+    later[0] = 0  # who is there from the begin is the arm itself
+    others = np.stack([table.censored, later, *table.events[1:]])
+    return TimeTable(
+        edges=table.edges,
+        arms=tuple(label for label, has_rows in zip(labels, here, strict=True) if has_rows),
+        events=table.events[0][:, here],
+        others=others[:, :, here],
+        remaining=table.remaining[here],
+    )
+
+
+def block_of_edges(edges: FloatArray, policy: Policy) -> Block:
+    """Return the block in which a site names the edges that it may use."""
+    return {"edges" if policy.has("time-grid") else "days": edges.tolist()}
+
+
+def coarsest_edges(blocks: Blocks) -> list[float]:
+    """Return the edges of the site that has the fewest, for the others to choose among; none in a rehearsal."""
+    lists = _edges_of(blocks, "edges")
+    return min(lists, key=len).tolist() if lists else []
+
+
+def common_edges(blocks: Blocks) -> list[float]:
+    """Return the edges that all sites may use; in a rehearsal, every day that any of them has.
+
+    Raises
+    ------
+    CannotCompute
+        If there is no interval between two of them.
+    MalformedBlock
+    """
+    days = _edges_of(blocks, "days")
+    edges = reduce(np.union1d, days) if days else reduce(np.intersect1d, _edges_of(blocks, "edges"))
+    if edges.size < 2:
+        raise CannotCompute(
+            "the sites have no interval of time in common in which each has enough events in every arm."
+            " Merge arms, or use a wider grid."
+        )
+    return [float(edge) for edge in edges]
+
+
+def _edges_of(blocks: Blocks, name: str) -> list[FloatArray]:
+    """Return the list `name` of every site; nothing if no site has it."""
+    if not any(name in block for block in blocks.values()):
+        return []
+    lists = []
+    for site, block in blocks.items():
+        values = [float("nan") if value is None else value for value in block.get(name, ())]
+        try:
+            if not 1 < len(values) <= MOST_EDGES or values[0] != 0:
+                raise BadModel("edges begin at 0, and there are two or more.")
+            lists.append(check_edges(values))
+        except BadModel:
+            raise MalformedBlock(site, "edges from 0 on") from None
+    return lists
+
+
+def block_of_table(table: IntervalTable) -> Block:
+    """Return the counts of a table, interval by interval and within it arm by arm."""
+    return {
+        "entered": table.entered.ravel().tolist(),
+        "events": table.events.ravel().tolist(),
+        "censored": table.censored.ravel().tolist(),
+    }
+
+
+def table_of_sites(blocks: Blocks, edges: Sequence[float], labels: tuple[str, ...], *, causes: int) -> IntervalTable:
+    """Return the table of all sites together.
+
+    Raises
+    ------
+    MalformedBlock
+    """
+    shape = (len(edges) - 1, len(labels))
+    size = shape[0] * shape[1]
+    entered, events, censored = (
+        counts_of(blocks, name, size=size * (causes if name == "events" else 1))
+        for name in ("entered", "events", "censored")
+    )
+    tables = []
+    for site in blocks:
+        counts = (*entered[site], *events[site], *censored[site])
+        if None in counts:
+            raise MalformedBlock(site, "a table without gaps")
+        tables.append(
+            IntervalTable(
+                edges=np.array(edges, dtype=float),
+                groups=labels,
+                entered=np.array(entered[site], dtype=np.int64).reshape(shape),
+                events=np.array(events[site], dtype=np.int64).reshape(causes, *shape),
+                censored=np.array(censored[site], dtype=np.int64).reshape(shape),
+            )
+        )
+        if (tables[-1].remaining < 0).any() or (tables[-1].at_risk < tables[-1].events.sum(axis=0)).any():
+            raise MalformedBlock(site, "as many persons entering as leaving")
+    return combine_tables(tables)
