@@ -25,6 +25,7 @@ __all__ = [
     "WrongEncoding",
     "decode_text",
     "read_table",
+    "read_text",
     "write_table",
 ]
 
@@ -93,6 +94,22 @@ def read_table(source: str | Path | bytes, *, encoding: str | None = None, max_b
     if data[:4] == b"PAR1":
         return _read_parquet(data, name)
     return _read_csv(decode_text(data, encoding=encoding, name=name), name)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a small file, such as one in TOML.
+
+    Raises
+    ------
+    InputFault
+        If it is not UTF-8.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputFault(f"{path} is not UTF-8 text. Save it as UTF-8.") from None
 
 
 def write_table(frame: pl.DataFrame, target: str | Path) -> None:

@@ -14,7 +14,7 @@ from corridor.base.errors import UserFault, WrongUsage
 
 __all__ = ["corridor", "main"]
 
-_SCIENCE = {
+SCIENCE_COMMANDS = {
     "detect": ("corridor.cli.detection", "detect", "Find unusual rises in a table of counts."),
     "evidence": ("corridor.cli.evidence", "evidence", "Check what a log proves, without a node."),
     "study": ("corridor.cli.study", "study", "Joint research: run a study on files, or between nodes."),
@@ -66,7 +66,7 @@ class _Corridor(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name, or None."""
         if cmd_name in _science_commands():
-            module, name, _ = _SCIENCE[cmd_name]
+            module, name, _ = SCIENCE_COMMANDS[cmd_name]
             found: click.Command = getattr(import_module(module), name)
             return found
         if not _has_django():
@@ -86,7 +86,7 @@ class _Corridor(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List science commands, then those of the node."""
         with formatter.section("Commands on files"):
-            formatter.write_dl([(name, _SCIENCE[name][2]) for name in _science_commands()])
+            formatter.write_dl([(name, SCIENCE_COMMANDS[name][2]) for name in _science_commands()])
         if _has_django():
             with formatter.section("Commands of a node"):
                 formatter.write_dl(list(NODE_COMMANDS.items()))
@@ -130,7 +130,7 @@ def _fail(text: str, code: int) -> NoReturn:
 
 
 def _science_commands() -> list[str]:
-    return [name for name, (module, _, _) in _SCIENCE.items() if find_spec(module) is not None]
+    return [name for name, (module, _, _) in SCIENCE_COMMANDS.items() if find_spec(module) is not None]
 
 
 def _has_django() -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corridor.base.errors import InputFault, WrongUsage
+from corridor.base.errors import WrongUsage
 from corridor.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def run(
     Each site is treated as if it were alone: what its disclosure control would not let go ends the analysis, with the
     reason. The numbers are those that the same study gives between nodes.
     """
-    from corridor.base.textfiles import read_table
+    from corridor.base.textfiles import read_table, read_text
     from corridor.pillars.research.rules.protocol import protocol_from_toml
     from corridor.pillars.research.tables import SiteMapping, harmonise, load_site_mapping
 
-    read = protocol_from_toml(_text(protocol))
+    read = protocol_from_toml(read_text(protocol))
     files, mappings = _named(sites, read, "--site"), _named(maps, read, "--map")
     lacking = [site.id for site in read.sites if site.id not in files]
     if lacking:
@@ -101,7 +101,7 @@ def run(
         site: harmonise(
             read_table(path),
             protocol=read,
-            mapping=load_site_mapping(_text(mappings[site]), variables=variables)
+            mapping=load_site_mapping(read_text(mappings[site]), variables=variables)
             if site in mappings
             else SiteMapping(),
         )
@@ -179,10 +179,3 @@ def _named(pairs: tuple[str, ...], protocol: "Protocol", option: str) -> dict[st
             raise BadSite(f"{option} {pair!r}: expected NAME=FILE, with one of {', '.join(known)} as name.")
         found[name] = Path(file)
     return found
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputFault(f"{path} is not UTF-8 text. Save it as UTF-8.") from None

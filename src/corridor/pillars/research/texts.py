@@ -29,6 +29,8 @@ ACTIONS: Mapping[str, Promise] = {
     "research.request_run": _("Ask for an analysis"),
     "research.record_answer": _("Answer a round of an analysis"),
     "research.release_answer": _("Release an answer by hand"),
+    "research.hold_answers": _("Let answers wait for two persons"),
+    "research.release_unseen": _("Let answers leave without two persons"),
     "research.end_run": _("End a run without a result"),
     "research.finish_run": _("Keep the result of a run"),
     "research.set_standing": _("Pause, resume, leave or close a study"),
@@ -58,6 +60,7 @@ WORK: Mapping[str, Promise] = {
 APPROVALS: Mapping[str, Promise] = {
     "research.sign-protocol": _("Sign a protocol"),
     "research.release-answer": _("Release an answer by hand"),
+    "research.release-unseen": _("Let answers leave without two persons"),
 }
 FAULTS: Mapping[str, Promise] = {
     "disclosure-refused": _("Disclosure control does not let this leave the site."),
@@ -69,6 +72,8 @@ FAULTS: Mapping[str, Promise] = {
     "malformed-protocol": _("The protocol has faults."),
     "no-such-study": _("There is no such study here."),
     "no-such-analysis": _("The plan has no such analysis."),
+    "no-such-run": _("There is no such run here."),
+    "nothing-waits": _("No answer of that round waits for two persons."),
     "no-such-snapshot": _("There are no such frozen rows here."),
 }
 PARTICULARS = ("disclosure-refused", "malformed-protocol", "protocol-unfit", "study-not-open")

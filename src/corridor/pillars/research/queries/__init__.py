@@ -10,16 +10,38 @@ from corridor.pillars.research.queries.studies import (
     studies,
     version_of,
 )
+from corridor.pillars.research.queries.workspace import (
+    Crossed,
+    SnapshotView,
+    UnknownRun,
+    VersionView,
+    crossed,
+    find_run,
+    latest_run,
+    protocol_version,
+    snapshots,
+    study_versions,
+)
 
 __all__ = [
+    "Crossed",
     "Progress",
     "RunView",
     "SiteView",
+    "SnapshotView",
     "StudyView",
+    "UnknownRun",
+    "VersionView",
+    "crossed",
     "current_protocol",
+    "find_run",
     "find_study",
+    "latest_run",
     "open_runs",
     "progress",
+    "protocol_version",
+    "snapshots",
     "studies",
+    "study_versions",
     "version_of",
 ]

@@ -2,8 +2,10 @@
 
 from corridor.pillars.research.services.approvals import register_approvals
 from corridor.pillars.research.services.arrivals import forget_blocks, take_acts
+from corridor.pillars.research.services.by_hand import ask_to_release_unseen, hold_answers
 from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
 from corridor.pillars.research.services.runs import (
+    ask_to_release,
     end_run,
     finish_run,
     record_answer,
@@ -16,11 +18,14 @@ from corridor.pillars.research.services.studies import (
 )
 
 __all__ = [
+    "ask_to_release",
+    "ask_to_release_unseen",
     "ask_to_sign",
     "end_run",
     "finish_run",
     "forget_blocks",
     "freeze_rows",
+    "hold_answers",
     "propose_study",
     "record_answer",
     "register_approvals",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from corridor.accounts.approvals import isolated, register_approval
 from corridor.pillars.research.models import ProtocolVersion, Run
 from corridor.pillars.research.rules.protocol import read_protocol
+from corridor.pillars.research.services.by_hand import RELEASE_UNSEEN, release_unseen
 from corridor.pillars.research.services.runs import RELEASE, RELEASE_ANSWER, release_answer
 from corridor.pillars.research.services.studies import APPROVE, SIGN, sign_protocol
 
@@ -17,6 +18,7 @@ def register_approvals() -> None:
     """Announce the steps that two persons decide."""
     register_approval(SIGN, permission=APPROVE, execute=sign_protocol, describe=_describe_signing)
     register_approval(RELEASE_ANSWER, permission=RELEASE, execute=release_answer, describe=_describe_release)
+    register_approval(RELEASE_UNSEEN, permission=RELEASE, execute=release_unseen, describe=_describe_unseen)
 
 
 def _describe_signing(arguments: dict[str, Any]) -> str:
@@ -35,4 +37,10 @@ def _describe_release(arguments: dict[str, Any]) -> str:
         "round": arguments["round"],
         "analysis": isolated(run.analysis),
         "study": isolated(run.version.study.name),
+    }
+
+
+def _describe_unseen(arguments: dict[str, Any]) -> str:
+    return _("Let this site’s answers in the study %(study)s leave without two persons") % {
+        "study": isolated(arguments["study"])
     }

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from corridor.accounts.actors import Actor, actor_name
-from corridor.accounts.approvals import ask
+from corridor.accounts.approvals import Outcome, ask
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import Refused, WrongUsage
@@ -37,6 +37,7 @@ __all__ = [
     "RELEASE_ANSWER",
     "NoSuchAnalysis",
     "NotLocked",
+    "NothingWaits",
     "ask_to_release",
     "begin_run",
     "end_run",
@@ -61,6 +62,12 @@ class NoSuchAnalysis(WrongUsage):
     """The protocol's plan has no such analysis."""
 
     code: ClassVar[str] = "no-such-analysis"
+
+
+class NothingWaits(WrongUsage):
+    """No answer of that round waits for two persons."""
+
+    code: ClassVar[str] = "nothing-waits"
 
 
 @write("research.request_run", subject="analysis")
@@ -183,9 +190,16 @@ def record_answer(
     return stored
 
 
-def ask_to_release(run: Run, *, number: int, actor: Actor, now: datetime) -> Any:
-    """Ask for this site's answer of a round to leave; a second person allows it."""
-    return ask(RELEASE_ANSWER, {"run": str(run.pk), "round": number}, actor=actor, now=now)
+def ask_to_release(run: uuid.UUID, *, number: int, actor: Actor, now: datetime) -> Outcome:
+    """Ask for this site's answer of a round to leave; a second person allows it.
+
+    Raises
+    ------
+    NothingWaits
+    """
+    row = Run.objects.select_related("version__study").get(pk=run)
+    _waiting(row, number)
+    return ask(RELEASE_ANSWER, {"run": str(run), "round": number}, actor=actor, now=now)
 
 
 @write("research.release_answer", subject="run")
@@ -194,13 +208,10 @@ def release_answer(*, run: str, round: int, actor: Actor, first: Actor, now: dat
 
     Raises
     ------
-    WrongUsage
-        If nothing waits.
+    NothingWaits
     """
     row = Run.objects.select_for_update().select_related("version__study").get(pk=run)
-    stored = row.rounds.filter(number=round, site=row.version.study.own_site, is_released=False).first()
-    if stored is None or row.state != Run.State.WAITING:
-        raise WrongUsage(f"no answer of round {round} waits in this run.")
+    stored = _waiting(row, round)
     stored.is_released = True
     stored.save(update_fields=["is_released"])
     row.state, row.moved_at = Run.State.RUNNING, now
@@ -209,6 +220,13 @@ def release_answer(*, run: str, round: int, actor: Actor, first: Actor, now: dat
     protocol = read_protocol(bytes(row.version.document))
     _send_block(stored, row, protocol, actor=actor, now=now)
     wake(row, actor=actor, now=now)
+    return stored
+
+
+def _waiting(run: Run, number: int) -> Round:
+    stored: Round | None = run.rounds.filter(number=number, site=run.version.study.own_site, is_released=False).first()
+    if stored is None or run.state != Run.State.WAITING:
+        raise NothingWaits(f"no answer of round {number} waits for two persons in this run.")
     return stored
 
 
