@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from corridor.base.differences import Change
 from corridor.base.errors import InputFault
 from corridor.exchange.rules.agreement import (
-    Change,
     MalformedAgreement,
     agreement_hash,
     difference,

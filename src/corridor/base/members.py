@@ -1,11 +1,17 @@
 """Walk a JSON object member by member, noting every fault with its JSON pointer instead of stopping at the first."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, datetime
+from typing import Any, ClassVar, Self
+
+from corridor.base.errors import InputFault
+
+__all__ = ["Fault", "FaultyDocument", "Members", "plain"]
 
 _MAX_TEXT = 20_000
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NEWER = "If a newer node wrote it, upgrade this one"
 
 
@@ -15,6 +21,43 @@ class Fault:
 
     pointer: str
     text: str
+
+
+class FaultyDocument(InputFault):
+    """A document breaks its schema; every fault is listed with its JSON pointer.
+
+    Attributes
+    ----------
+    faults : tuple of Fault
+    noun : str
+        What a kind of document is called in the text.
+    """
+
+    code: ClassVar[str] = "faulty-document"
+    noun: ClassVar[str] = "document"
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = faults
+        listed = "\n".join(f"  {fault.pointer or '/'}: {fault.text}" for fault in faults)
+        super().__init__(f"the {self.noun} has {len(faults)} fault(s); mend these and try again:\n{listed}")
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Return the error for a document that cannot be read at all."""
+        return cls((Fault("", text),))
+
+
+def plain(value: Any) -> Any:
+    """Return what TOML holds as JSON has it: days as ISO texts (of a time its day), everything else as it is."""
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return value
 
 
 class Members:
@@ -72,6 +115,16 @@ class Members:
             return None
         value = self._take(key)
         return None if value is None and key in self._value else self._text(key, value, pattern)
+
+    def day(self, key: str) -> date:
+        """Return a day of the calendar, written YYYY-MM-DD."""
+        text = self.text(key, pattern=_DAY)
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            if text:
+                self.fault(key, "expected a day of the calendar, YYYY-MM-DD")
+            return date(1970, 1, 1)
 
     def choice(self, key: str, allowed: Sequence[str], *, absent: str | None = None) -> str:
         """Return one of `allowed`; `absent` is the value where the member is left out."""

@@ -15,6 +15,7 @@ from corridor.base.errors import UserFault, WrongUsage
 __all__ = ["corridor", "main"]
 
 SCIENCE_COMMANDS = {
+    "care": ("corridor.cli.care", "care", "Treatment protocols side by side, and follow-up care."),
     "detect": ("corridor.cli.detection", "detect", "Find unusual rises in a table of counts."),
     "evidence": ("corridor.cli.evidence", "evidence", "Check what a log proves, without a node."),
     "study": ("corridor.cli.study", "study", "Joint research: run a study on files, or between nodes."),

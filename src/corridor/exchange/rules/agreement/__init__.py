@@ -1,7 +1,7 @@
 """The agreement: its document, its draft, its life, the statements that move it, and what an amendment changes."""
 
 from corridor.base.members import Fault
-from corridor.exchange.rules.agreement.difference import Change, ClauseChange, difference
+from corridor.exchange.rules.agreement.difference import ClauseChange, difference
 from corridor.exchange.rules.agreement.document import (
     LANGUAGES,
     SCHEMA,
@@ -51,7 +51,6 @@ __all__ = [
     "Acceptance",
     "Agreement",
     "Caps",
-    "Change",
     "Channel",
     "ClauseChange",
     "Emergency",

@@ -2,21 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from corridor.base.differences import Change, differences
 from corridor.exchange.rules.canonical import parse_canonical
 
 # Lists whose entries have a name of their own are compared by it, so that a moved entry is no change.
 _NAMED_BY: Mapping[str, str] = {"parties": "node", "legal_basis": "country", "channels": "id", "places": "base_map"}
-
-
-class Change(StrEnum):
-    """How a member differs."""
-
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
 
 
 @dataclass(frozen=True)
@@ -49,36 +41,11 @@ def difference(old: bytes, new: bytes) -> list[ClauseChange]:
         Canonical bytes of two agreements.
     """
     before, after = parse_canonical(old), parse_canonical(new)
-    changes: list[ClauseChange] = []
-    for path, was, comes in _walk((), before, after):
-        if path == ("supersedes",):
-            continue
-        change = Change.ADDED if was is None else Change.REMOVED if comes is None else Change.CHANGED
-        changes.append(ClauseChange(path, _clause(path, before, after), change, was, comes))
-    return changes
-
-
-def _walk(path: tuple[str, ...], old: Any, new: Any) -> list[tuple[tuple[str, ...], Any, Any]]:
-    old, new = _by_name(path, old), _by_name(path, new)
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*new, *(key for key in old if key not in new)]
-        return [change for key in keys for change in _walk((*path, str(key)), old.get(key), new.get(key))]
-    return [] if old == new else [(path, _plain(old), _plain(new))]
-
-
-def _by_name(path: tuple[str, ...], value: Any) -> Any:
-    key = _NAMED_BY.get(path[-1]) if len(path) == 1 else None
-    if key is None or not isinstance(value, list):
-        return value
-    return {entry[key]: entry for entry in value}
-
-
-def _plain(value: Any) -> Any:
-    return list(value.values()) if isinstance(value, dict) and value and _is_named(value) else value
-
-
-def _is_named(value: Mapping[str, Any]) -> bool:
-    return all(isinstance(entry, dict) and name in entry.values() for name, entry in value.items())
+    return [
+        ClauseChange(each.path, _clause(each.path, before, after), each.change, each.old, each.new)
+        for each in differences(before, after, named_by=_NAMED_BY)
+        if each.path != ("supersedes",)
+    ]
 
 
 def _clause(path: Sequence[str], old: Any, new: Any) -> str | None:

@@ -6,8 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from corridor.base.disclosure import DisclosureRule
-from corridor.base.errors import InputFault
-from corridor.base.members import Fault, Members
+from corridor.base.members import Fault, FaultyDocument, Members
 from corridor.exchange.rules.agreement.document import (
     LANGUAGES,
     SCHEMA,
@@ -40,21 +39,11 @@ _STRATUM = re.compile(r"total|[a-z][a-z0-9-]{0,40}")
 _DISEASE = re.compile(r"\*|[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?")
 
 
-class MalformedAgreement(InputFault):
-    """The document is no agreement of this schema; every fault is listed with its JSON pointer.
-
-    Attributes
-    ----------
-    faults : tuple of Fault
-        All faults found, in document order.
-    """
+class MalformedAgreement(FaultyDocument):
+    """The document is no agreement of this schema; every fault is listed with its JSON pointer."""
 
     code: ClassVar[str] = "malformed-agreement"
-
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        self.faults = faults
-        listed = "\n".join(f"  {fault.pointer or '/'}: {fault.text}" for fault in faults)
-        super().__init__(f"the agreement has {len(faults)} fault(s); mend these and try again:\n{listed}")
+    noun: ClassVar[str] = "agreement"
 
 
 def agreement_hash(document: bytes) -> str:

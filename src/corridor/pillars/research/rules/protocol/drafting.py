@@ -2,9 +2,9 @@
 
 import tomllib
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 
+from corridor.base.members import plain
 from corridor.exchange.rules.canonical import canonical
 from corridor.pillars.research.rules.protocol.document import SCHEMA, Protocol
 from corridor.pillars.research.rules.protocol.reading import MalformedProtocol, read_protocol
@@ -25,7 +25,7 @@ def draft_protocol(source: str | Mapping[str, Any]) -> bytes:
             source = tomllib.loads(source)
         except tomllib.TOMLDecodeError as fault:
             raise MalformedProtocol.of_text(f"the file is no TOML: {fault}") from None
-    members = {"schema": SCHEMA, "version": 1, "supersedes": None, **_plain(source)}
+    members = {"schema": SCHEMA, "version": 1, "supersedes": None, **plain(source)}
     drafted = canonical(members)
     read_protocol(drafted)
     return drafted
@@ -39,15 +39,3 @@ def protocol_from_toml(source: str) -> Protocol:
     MalformedProtocol
     """
     return read_protocol(draft_protocol(source))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    return value

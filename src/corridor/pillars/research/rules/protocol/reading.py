@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import ClassVar
 
-from corridor.base.errors import InputFault
-from corridor.base.members import Fault, Members
+from corridor.base.members import Fault, FaultyDocument, Members
 from corridor.exchange.rules.canonical import parse_canonical, sha256_hex
 from corridor.pillars.research.rules.protocol.document import (
     SCHEMA,
@@ -37,29 +35,14 @@ _CODE = re.compile(r"[^\s|,;]{1,60}")
 _NODE = re.compile(r"[a-z]{2}(\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?){1,6}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _HASH = re.compile(r"[0-9a-f]{64}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _LARGE = 1e12
 
 
-class MalformedProtocol(InputFault):
-    """The document is no protocol of this schema; every fault is listed with its JSON pointer.
-
-    Attributes
-    ----------
-    faults : tuple of Fault
-    """
+class MalformedProtocol(FaultyDocument):
+    """The document is no protocol of this schema; every fault is listed with its JSON pointer."""
 
     code: ClassVar[str] = "malformed-protocol"
-
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        self.faults = faults
-        listed = "\n".join(f"  {fault.pointer or '/'}: {fault.text}" for fault in faults)
-        super().__init__(f"the protocol has {len(faults)} fault(s); mend these and try again:\n{listed}")
-
-    @classmethod
-    def of_text(cls, text: str) -> "MalformedProtocol":
-        """Return the error for a document that cannot be read at all."""
-        return cls((Fault("", text),))
+    noun: ClassVar[str] = "protocol"
 
 
 def read_protocol(document: bytes) -> Protocol:
@@ -108,7 +91,7 @@ def _protocol(root: Members, name: str) -> Protocol:
         plan=root.text("plan"),
         authorship=root.text("authorship"),
         registration=root.optional("registration", absent_allowed=True) or "",
-        ends_on=_date(root, "ends_on"),
+        ends_on=root.day("ends_on"),
         sites=tuple(_site(item) for item in root.items("sites", at_least=2)),
         variables=tuple(_variable(item) for item in root.items("variables", at_least=1)),
         population=_conditions(root, "population"),
@@ -139,8 +122,8 @@ def _approval(item: Members) -> Approval:
         kind=item.choice("kind", APPROVALS),
         body=item.text("body"),
         number=item.text("number"),
-        approved_on=_date(item, "approved_on"),
-        expires_on=_date(item, "expires_on") if item.has("expires_on") else None,
+        approved_on=item.day("approved_on"),
+        expires_on=item.day("expires_on") if item.has("expires_on") else None,
     )
     item.done()
     return approval
@@ -266,16 +249,6 @@ def _disclosure(root: Members) -> DisclosureTerms:
     noise = item.number("noise_scale", least=0, most=100) if item.has("noise_scale") else 0.0
     item.done()
     return DisclosureTerms(**numbers, noise_scale=noise)
-
-
-def _date(item: Members, key: str) -> date:
-    text = item.text(key, pattern=_DATE)
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        if text:
-            item.fault(key, "expected a day of the calendar, YYYY-MM-DD")
-        return date(1970, 1, 1)
 
 
 def _check_names(root: Members, protocol: Protocol) -> None:
