@@ -353,7 +353,6 @@ FAULTS: Mapping[str, Promise] = {
     "not-for-me": _("The envelope is addressed to another node."),
     "note-unsigned": _("The checkpoint is not signed by its node."),
     "refused-at-the-gate": _("The gate refused the envelope."),
-    "unknown-message": _("This node does not know the type of message."),
     "unknown-suite": _("The card names a method of encryption that is not known here."),
     "bad-signature": _("A signature does not hold."),
     "amendment-unfit": _("The amendment does not fit the agreement that it changes."),
