@@ -7,7 +7,7 @@ WARM := $(VENV)/.warm
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup demo test test-postgres test-science-alone soak sabotage check bench docs reference messages clean
+.PHONY: help setup demo test test-postgres test-science-alone soak sabotage attack check bench docs reference messages clean
 
 help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
@@ -15,6 +15,7 @@ help:
 	@echo "make test      every test: SQLite, then what touches the database again on PostgreSQL"
 	@echo "make soak      kill nodes and let 10,000 wait, for a quarter of an hour; count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
 	@echo "make sabotage  take each guard of the demonstration away in turn, and see its act fail"
+	@echo "make attack    play a hostile partner of a joint study; print what is recovered without each guard, and with it"
 	@echo "make check     format, lint, types, imports, templates, dependencies, dead code, catalogues"
 	@echo "make bench     measure speed beside the tools a user would pick instead"
 	@echo "make reference write the reference pages from the code"
@@ -61,6 +62,9 @@ soak: $(WARM)
 
 sabotage: $(WARM)
 	CORRIDOR_SABOTAGE=1 $(BIN)/python -m pytest -n0 $(ARGS) tests/demo/test_guards.py
+
+attack: $(WARM)
+	$(BIN)/python -m tests.attack $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from corridor.accounts.actors import System
-from corridor.base.errors import InputFault
+from corridor.base.errors import InputFault, UserFault
 from corridor.jobs.registry import JobContext, task
 from corridor.pillars.research import queries, services
 from corridor.pillars.research.queries import Progress
 from corridor.pillars.research.rules.analyses import (
     Blocks,
-    CannotCompute,
     MalformedBlock,
     Plan,
     Request,
@@ -26,7 +25,7 @@ from corridor.pillars.research.rules.analyses import (
 )
 from corridor.pillars.research.rules.conduct import approvals_lacking
 from corridor.pillars.research.rules.disclosure import Policy
-from corridor.pillars.research.rules.engine import AnswerRefused, next_step
+from corridor.pillars.research.rules.engine import AnswerRefused, compute_answer, next_step
 from corridor.pillars.research.rules.rows import SiteTable
 from corridor.pillars.research.services.data import read_snapshot
 from corridor.pillars.research.services.runs import ADVANCE
@@ -82,7 +81,8 @@ def _step(run: uuid.UUID, *, actor: System, now: datetime) -> bool:
     except MalformedBlock as fault:
         _end(state, state="disputed", site=fault.site, code=fault.code, reasons=[str(fault)], actor=actor, now=now)
         return False
-    except CannotCompute as fault:
+    except UserFault as fault:
+        # Besides what plans find themselves: fits that do not converge, separate or cannot be solved.
         _end(state, state="failed", site="", code=fault.code, reasons=[str(fault)], actor=actor, now=now)
         return False
     if isinstance(step, Result):
@@ -122,9 +122,9 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
         _refuse(state, request, code="approval-lacking", reasons=lacking, actor=actor, now=now)
         return False
     table = _table(state)
-    policy = Policy.of(state.protocol.disclosure)
+    policy = Policy.of(state.protocol.disclosure, noise_key=services.noise_key())
     try:
-        answer = plan.answer(request, plan.rows(table), policy)
+        answer = compute_answer(plan, request, table=table, policy=policy)
         services.record_answer(
             run=state.run,
             plan=plan,

@@ -111,6 +111,7 @@ WARNINGS: Mapping[str, Promise] = {
     "cells-withheld": _(
         "A site withholds small counts, and others that would give them away; no total is shown there."
     ),
+    "noise-added": _("The counts bear noise of each site, as the protocol chooses; they are not exact."),
     "curve-cut": _("The curves end where too few persons would be left at risk; some were followed for longer."),
     "mean-beyond-curve": _(
         "A restricted mean reaches beyond the end of the curves and is not given. Ask for one up to an earlier day."

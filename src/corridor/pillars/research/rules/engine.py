@@ -6,9 +6,13 @@ far. Each site derives it anew.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
+
+import numpy as np
 
 from corridor.base.errors import Refused
 from corridor.pillars.research.rules.analyses import Answer, Block, Blocks, CannotCompute, Plan, Request, Result
@@ -21,6 +25,7 @@ __all__ = [
     "Outcome",
     "Released",
     "answer_request",
+    "compute_answer",
     "count_numbers",
     "next_step",
     "run_locally",
@@ -83,7 +88,15 @@ def next_step(plan: Plan, history: Sequence[tuple[Request, Blocks]]) -> Request 
         return plan.begin()
     if len(history) >= MOST_ROUNDS:
         raise CannotCompute(f"no convergence within {MOST_ROUNDS} rounds. Simplify the model.")
-    return plan.proceed(history)
+    try:
+        with np.errstate(all="ignore"):
+            step = plan.proceed(history)
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as fault:
+        # Blocks are numbers of others, and need not be those of any patients.
+        raise CannotCompute("the blocks of the sites do not fit together: no fit comes out of them.") from fault
+    if isinstance(step, Request) and not all(map(math.isfinite, chain.from_iterable(step.parameters.values()))):
+        raise CannotCompute("the blocks of the sites lead to parameters outside the range of numbers.")
+    return step
 
 
 def answer_request(plan: Plan, request: Request, *, table: SiteTable, policy: Policy, ledger: Ledger) -> Released:
@@ -95,7 +108,19 @@ def answer_request(plan: Plan, request: Request, *, table: SiteTable, policy: Po
         With every reason.
     CannotCompute, MissingValues
     """
-    return settle(plan.answer(request, plan.rows(table), policy), plan, request, policy=policy, ledger=ledger)
+    answer = compute_answer(plan, request, table=table, policy=policy)
+    return settle(answer, plan, request, policy=policy, ledger=ledger)
+
+
+def compute_answer(plan: Plan, request: Request, *, table: SiteTable, policy: Policy) -> Answer:
+    """Return what a site would answer; what leaves the range of numbers `settle` finds.
+
+    Raises
+    ------
+    CannotCompute, MissingValues
+    """
+    with np.errstate(all="ignore"):
+        return plan.answer(request, plan.rows(table), policy)
 
 
 def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledger: Ledger) -> Released:
@@ -105,6 +130,8 @@ def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledg
     ------
     AnswerRefused
         With every reason.
+    CannotCompute
+        If a number of it is infinite or none.
     """
     known = ledger.cached(plan, request, answer.exposure) if policy.has("cache") else None
     if known is not None:
@@ -112,6 +139,8 @@ def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledg
     breaches = (*judge(answer.exposure, policy), *ledger.breaches(plan, request, answer.exposure, policy))
     if breaches:
         raise AnswerRefused(tuple(dict.fromkeys(breaches)))
+    if not all(math.isfinite(number) for numbers in answer.block.values() for number in numbers if number is not None):
+        raise CannotCompute("sums of this site leave the range of numbers. Scale the variables.")
     ledger.enter(plan, request, answer.exposure, answer.block)
     return Released(answer.block, is_repeat=False)
 

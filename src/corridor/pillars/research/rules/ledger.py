@@ -10,33 +10,62 @@ import numpy as np
 from corridor.exchange.rules.canonical import canonical, sha256_hex
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
 from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy
-from corridor.pillars.research.rules.rows import Mask, SiteTable
+from corridor.pillars.research.rules.rows import FloatArray, Mask, SiteTable
 
 __all__ = ["Ledger", "MemoryLedger", "model_key", "statistic_key"]
 
 
 def model_key(plan: Plan, exposure: Exposure, *, snapshot: str) -> str:
-    """Return what the limit of evaluations counts: kind, options and rows, whatever the analysis is called."""
-    rows = hashlib.sha256()
-    for label in sorted(exposure.row_sets):
-        rows.update(label.encode() + b"\n" + np.packbits(exposure.row_sets[label]).tobytes())
+    """Return what the limit of evaluations counts: the kind, the rows and what the model's columns hold.
+
+    Names, order, units and signs of columns do not matter: a model under another name is the same model.
+    """
     described = {
         "kind": plan.kind,
-        "options": dict(plan.item.options),
         "snapshot": snapshot,
-        "rows": rows.hexdigest(),
+        "rows": _digest_of_rows(exposure),
+        "columns": sorted({_digest_of_column(column) for design in exposure.designs for column in design.matrix.T}),
     }
     return sha256_hex(canonical(described))
 
 
 def statistic_key(plan: Plan, request: Request, exposure: Exposure, *, snapshot: str) -> str:
-    """Return the name of one question: model, step, parameters and rows."""
+    """Return the name of one question: kind, options, what they are defined as, step, parameters and rows."""
+    # An amendment may define an endpoint or a term anew under its old name: that is another question.
+    protocol = plan.protocol
+    defined = repr((protocol.variables, protocol.terms, protocol.endpoints, protocol.missing, protocol.disclosure))
     described = {
-        "model": model_key(plan, exposure, snapshot=snapshot),
+        "kind": plan.kind,
+        "options": dict(plan.item.options),
+        "defined": sha256_hex(defined.encode()),
+        "snapshot": snapshot,
+        "rows": _digest_of_sets(exposure),
         "step": request.step,
         "parameters": {name: [float(each) for each in values] for name, values in request.parameters.items()},
     }
     return sha256_hex(canonical(described))
+
+
+def _digest_of_rows(exposure: Exposure) -> str:
+    """Return a hash of all rows that an answer tells of, however it divides them."""
+    sets = list(exposure.row_sets.values())
+    return sha256_hex(np.packbits(np.logical_or.reduce(sets)).tobytes()) if sets else ""
+
+
+def _digest_of_sets(exposure: Exposure) -> str:
+    rows = hashlib.sha256()
+    for label in sorted(exposure.row_sets):
+        rows.update(label.encode() + b"\n" + np.packbits(exposure.row_sets[label]).tobytes())
+    return rows.hexdigest()
+
+
+def _digest_of_column(column: FloatArray) -> str:
+    """Return a hash of a column that its unit, origin and sign do not change."""
+    spread = float(column.std())
+    scaled = (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
+    leading = scaled[np.flatnonzero(np.abs(scaled) > 1e-6)[:1]]
+    sign = -1.0 if leading.size and leading[0] < 0 else 1.0
+    return sha256_hex((np.round(sign * scaled, 5) + 0.0).tobytes())
 
 
 class Ledger:

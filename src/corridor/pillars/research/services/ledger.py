@@ -26,7 +26,7 @@ from corridor.pillars.research.rules.disclosure import Breach, Differences, Expo
 from corridor.pillars.research.rules.ledger import Ledger, model_key, statistic_key
 from corridor.pillars.research.rules.rows import Mask, SiteTable
 
-__all__ = ["DatabaseLedger"]
+__all__ = ["DatabaseLedger", "noise_key"]
 
 _KEY = "research-ledger"
 _JOURNAL = "research-ledger.journal"
@@ -44,6 +44,7 @@ class DatabaseLedger(Ledger):
         self._table = table
         self._now = now
         self._places: np.ndarray | None = None
+        self._noted: set[str] = set()
 
     def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
         """Return the block that was released before for the same statistic of the same rows, or None."""
@@ -69,7 +70,8 @@ class DatabaseLedger(Ledger):
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
         """Remember an answer that leaves."""
         statistic = self._statistic(plan, request, exposure)
-        _append_to_journal(statistic)
+        if _append_to_journal(statistic):
+            self._noted.add(statistic)
         Release.objects.create(
             study=self._study,
             protocol=plan.protocol.hash,
@@ -82,6 +84,10 @@ class DatabaseLedger(Ledger):
             numbers={name: list(values) for name, values in block.items()},
             released_at=self._now,
         )
+
+    def withdraw(self) -> None:
+        """Take back what this ledger noted outside the database: nothing left, and the transaction is undone."""
+        _strike_from_journal(self._noted)
 
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
         offered = [self._persons(rows) for rows in exposure.row_sets.values()]
@@ -126,6 +132,11 @@ def _mask(numbers: np.ndarray, size: int) -> Mask:
     return mask
 
 
+def noise_key() -> bytes:
+    """Return the secret from which this site's noise is derived; it never changes, or noise could be averaged."""
+    return hmac.digest(_key(), b"noise", "sha256")
+
+
 def _key() -> bytes:
     folder = keystore.home()
     if keystore.has_body_key(folder, _KEY):
@@ -162,9 +173,25 @@ def _journal() -> set[str]:
     return set(path.read_text(encoding="ascii").split()) if path.exists() else set()
 
 
-def _append_to_journal(statistic: str) -> None:
-    """Note a release before the transaction ends, so that no answer is out that the journal does not know."""
+def _append_to_journal(statistic: str) -> bool:
+    """Note a release before the transaction ends, so that no answer is out that the journal does not know.
+
+    Returns
+    -------
+    bool
+        Whether it was not noted before.
+    """
     noted = _journal()
-    if statistic not in noted:
-        lines = sorted(noted | {statistic})
-        keystore.write_private(_journal_path(), "".join(f"{line}\n" for line in lines).encode())
+    if statistic in noted:
+        return False
+    _write_journal(noted | {statistic})
+    return True
+
+
+def _strike_from_journal(statistics: set[str]) -> None:
+    if statistics:
+        _write_journal(_journal() - statistics)
+
+
+def _write_journal(noted: set[str]) -> None:
+    keystore.write_private(_journal_path(), "".join(f"{line}\n" for line in sorted(noted)).encode())

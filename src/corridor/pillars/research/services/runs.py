@@ -167,6 +167,25 @@ def record_answer(
         return None
     row.snapshot = row.snapshot or snapshot
     ledger = DatabaseLedger(row, study=study.name, table=table, now=now)
+    try:
+        return _release(row, ledger, plan, request, answer, policy=policy, actor=actor, now=now)
+    except BaseException:
+        ledger.withdraw()
+        raise
+
+
+def _release(
+    row: Run,
+    ledger: DatabaseLedger,
+    plan: Plan,
+    request: Request,
+    answer: Answer,
+    *,
+    policy: Policy,
+    actor: Actor,
+    now: datetime,
+) -> Round:
+    study = row.version.study
     released = settle(answer, plan, request, policy=policy, ledger=ledger)
     stored = Round.objects.create(
         run=row,

@@ -76,6 +76,7 @@ class Caution(StrEnum):
     """What a reader of a result must know; pages tell each in words."""
 
     CELLS_WITHHELD = "cells-withheld"
+    NOISE_ADDED = "noise-added"
     CURVE_CUT = "curve-cut"
     MEAN_BEYOND_CURVE = "mean-beyond-curve"
     HAZARDS_NOT_PROPORTIONAL = "hazards-not-proportional"

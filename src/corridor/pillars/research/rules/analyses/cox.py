@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ from corridor.pillars.research.rules.disclosure import (
 from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTable
 from corridor.science.cox_newton import NewtonState, newton_start, newton_step
 from corridor.science.cox_results import ChiSquare, CoxFit, cox_fit
-from corridor.science.cox_rows import CoxBlock, CoxRows
+from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock, CoxRows
 from corridor.science.proportional_hazards import (
     HazardsBlock,
     HazardsTest,
@@ -89,11 +90,14 @@ class CoxBySite(Plan):
             return Answer(block, self._exposure(rows, matrix, shares, None))
         if request.step == "hazards":
             return self._answer_on_hazards(rows, matrix, cox, beta)
-        at_beta = cox.block(beta)
-        at_zero = at_beta if not beta.any() else cox.block(np.zeros(len(beta)))
-        likelihood = Likelihood(
-            "cox: " + "+".join(self.terms), at_beta.loglik, at_zero.loglik, parameters=len(self.terms)
-        )
+        at_zero, model = cox.block(np.zeros(len(beta))), "cox: " + "+".join(self.terms)
+        try:
+            at_beta = cox.block(beta) if beta.any() else at_zero
+        except CoefficientsTooLarge:
+            # An error of its own would tell how large the largest predictor is: to the partner it is no fit's path.
+            unlikely = Likelihood(model, -math.inf, at_zero.loglik, parameters=len(self.terms))
+            return Answer({}, self._exposure(rows, matrix, (), unlikely))
+        likelihood = Likelihood(model, at_beta.loglik, at_zero.loglik, parameters=len(self.terms))
         block = {
             "loglik": [at_beta.loglik],
             "gradient": at_beta.gradient.tolist(),
@@ -211,12 +215,19 @@ class CoxBySite(Plan):
     def _events(self, rows: Rows) -> int:
         return 0 if self.endpoint is None else int(rows.clock(self.endpoint).events.sum())
 
+    def _with_event(self, rows: Rows) -> Mask:
+        """Return the rows whose event counts: the number of events is a sum over them."""
+        chosen = rows.selected.copy()
+        if self.endpoint is not None:
+            chosen[rows.selected] = rows.clock(self.endpoint).events == 1
+        return chosen
+
     def _exposure(
         self, rows: Rows, matrix: FloatArray, shares: tuple[Share, ...], likelihood: Likelihood | None
     ) -> Exposure:
         events = self._events(rows)
         return Exposure(
-            row_sets=selections(rows, self.terms),
+            row_sets={**selections(rows, self.terms), "events": self._with_event(rows)},
             cells={"rows": len(rows), "events": events, "censored": len(rows) - events},
             shares=shares,
             designs=(Design(self.terms, matrix, parameters=len(self.terms), events=events),),

@@ -21,7 +21,14 @@ from corridor.pillars.research.rules.analyses.base import (
     numbers_of,
     sum_of,
 )
-from corridor.pillars.research.rules.disclosure import Exposure, Policy, Share, shares_of_sums, suppress_counts
+from corridor.pillars.research.rules.disclosure import (
+    Exposure,
+    Policy,
+    Share,
+    noisy_count,
+    shares_of_sums,
+    suppress_counts,
+)
 from corridor.pillars.research.rules.protocol.document import Protocol, VariableType
 from corridor.pillars.research.rules.rows import Mask, Rows, SiteTable
 
@@ -32,7 +39,7 @@ class Counts(Plan):
     """How many patients bear each code of categories and flags, by site and together; exact.
 
     Options: ``variables`` (categories and flags). A site withholds cells below its rule and what would give them away;
-    a total over sites is shown where no site withheld its part.
+    a total over sites is shown where no site withheld its part. Where the protocol chooses noise, every count bears it.
     """
 
     kind = "counts"
@@ -51,7 +58,7 @@ class Counts(Plan):
 
     def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
         """Return the counts of each variable, small cells withheld."""
-        block: dict[str, list[int | None]] = {"n": [len(rows)]}
+        block: dict[str, list[int | None]] = {"n": [_noisy(len(rows), rows.selected, rows, policy)]}
         sets: dict[str, Mask] = {"population": rows.selected}
         cells: dict[str, int] = {"population": len(rows)}
         for name in self.variables:
@@ -62,11 +69,13 @@ class Counts(Plan):
             shown: list[int | None] = list(counts)
             if policy.has("smallest-cell"):
                 shown = suppress_counts(counts, smallest=policy.smallest_cell)
-            block[f"table:{name}"] = shown
-            for index, (code, count) in enumerate(zip((*codes, "missing"), shown, strict=True)):
+            for index, (code, count) in enumerate(zip((*codes, "missing"), tuple(shown), strict=True)):
                 if count:
+                    where = _where(rows, name, index if code != "missing" else None)
                     cells[f"{name}={code}"] = count
-                    sets[f"{name}={code}"] = _where(rows, name, index if code != "missing" else None)
+                    sets[f"{name}={code}"] = where
+                    shown[index] = _noisy(count, where, rows, policy)
+            block[f"table:{name}"] = shown
         return Answer(block, Exposure(row_sets=sets, cells=cells))
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Result:
@@ -81,7 +90,10 @@ class Counts(Plan):
             together = [_sum(column) for column in zip(*parts.values(), strict=True)]
             values["variables"][name] = {"codes": codes, "sites": parts, "all": together}
             withheld = withheld or None in together
-        return Result(self.precision, values, warnings=(Caution.CELLS_WITHHELD,) if withheld else ())
+        warnings = [Caution.CELLS_WITHHELD] if withheld else []
+        if self.protocol.disclosure.noise_scale > 0:
+            warnings.append(Caution.NOISE_ADDED)
+        return Result(self.precision, values, warnings=tuple(warnings))
 
 
 class Moments(Plan):
@@ -116,12 +128,16 @@ class Moments(Plan):
         for arm, inside in self._arms(rows).items():
             matrix = np.column_stack([rows.variable(name)[inside] for name in self.variables])
             if request.step == "squares":
+                # The mean comes from all sites: one that is far off would make every row's part look the same.
+                own = (matrix - matrix.mean(axis=0)) ** 2 if len(matrix) else matrix
+                shares.extend(shares_of_sums(tuple(f"{name} ({arm})" for name in self.variables), own))
                 matrix = (matrix - np.array(request.parameters[f"mean:{arm}"])) ** 2
             block[f"n:{arm}"] = [int(inside.sum())]
             block[f"sum:{arm}"] = matrix.sum(axis=0).tolist()
             sets[arm] = rows.those(inside)
+            sets |= self._flag_sets(rows, arm, sets[arm])
             shares.extend(shares_of_sums(tuple(f"{name} ({arm})" for name in self.variables), matrix))
-        cells = {arm: int(mask.sum()) for arm, mask in sets.items()} | self._flag_cells(request, block)
+        cells = {label: int(mask.sum()) for label, mask in sets.items()} | self._flag_cells(request, block)
         return Answer(block, Exposure(row_sets=sets, cells=cells, shares=tuple(shares)))
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
@@ -164,6 +180,15 @@ class Moments(Plan):
         values = rows.variable(self.by)
         return {"0": values == 0, "1": values == 1}
 
+    def _flag_sets(self, rows: Rows, arm: str, inside: Mask) -> dict[str, Mask]:
+        """Return the rows that bear each flag in an arm: the sum of a flag counts them."""
+        found: dict[str, Mask] = {}
+        for name in self.variables:
+            variable = self.protocol.variable(name)
+            if variable is not None and variable.type is VariableType.FLAG:
+                found[f"{name}=1 ({arm})"] = inside & (rows.table.columns[name] == 1)
+        return found
+
     def _flag_cells(self, request: Request, block: Mapping[str, list[Any]]) -> dict[str, int]:
         """Return the counts that sums of flags are, with their complements."""
         if request.step != "sums":
@@ -190,6 +215,11 @@ def _variables(members: Members, protocol: Protocol, *types: VariableType) -> tu
 def _where(rows: Rows, name: str, index: int | None) -> Mask:
     values = rows.table.columns[name]
     return rows.selected & (np.isnan(values) if index is None else values == index)
+
+
+def _noisy(count: int, where: Mask, rows: Rows, policy: Policy) -> int:
+    persons = (rows.table.persons[place] for place in np.flatnonzero(where))
+    return noisy_count(count, persons, scale=policy.noise_scale, key=policy.noise_key, smallest=policy.smallest_cell)
 
 
 def _sum(column: Sequence[int | None]) -> int | None:

@@ -11,6 +11,7 @@ from corridor.pillars.research.rules.disclosure.exposure import (
     shares_of_sums,
 )
 from corridor.pillars.research.rules.disclosure.judgement import Breach, judge
+from corridor.pillars.research.rules.disclosure.noise import noisy_count
 from corridor.pillars.research.rules.disclosure.policy import GUARDS, REHEARSAL, Policy
 from corridor.pillars.research.rules.disclosure.tables import suppress_counts
 
@@ -27,6 +28,7 @@ __all__ = [
     "TimeTable",
     "hides_in",
     "judge",
+    "noisy_count",
     "shares_of_products",
     "shares_of_sums",
     "suppress_counts",

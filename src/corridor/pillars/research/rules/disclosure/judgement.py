@@ -75,6 +75,8 @@ def _designs(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
         for name, column in zip(design.names, design.matrix.T, strict=True):
             if _has_minority(column, policy.smallest_cell):
                 yield Breach("minority", name)
+        for pair in _small_overlaps(design, policy.smallest_cell):
+            yield Breach("minority", pair)
         for name, leverage in zip(design.names, _column_leverage(design.matrix), strict=True):
             if leverage > 1 / policy.smallest_cell:
                 yield Breach("leverage", name)
@@ -99,6 +101,21 @@ def _has_minority(column: FloatArray, k: int) -> bool:
     others = len(column) - int(counts.max())
     few_of_two = len(counts) == 2 and int(counts.min()) < k
     return 0 < others < k or few_of_two
+
+
+def _small_overlaps(design: Design, k: int) -> Iterator[str]:
+    """Yield the pairs of 0/1 columns of which 1 to k - 1 rows have one combination.
+
+    Their product's sum stands among the entries of the cross products, and with the sums of both and the rows it tells
+    all four cells.
+    """
+    flags = [place for place, column in enumerate(design.matrix.T) if np.isin(column, (0.0, 1.0)).all()]
+    for position, first in enumerate(flags):
+        for second in flags[position + 1 :]:
+            code = 2 * design.matrix[:, first].astype(int) + design.matrix[:, second].astype(int)
+            cells = np.bincount(code, minlength=4)
+            if ((cells > 0) & (cells < k)).any():
+                yield f"{design.names[first]} x {design.names[second]}"
 
 
 def _column_leverage(matrix: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """How strict a site is: the protocol's rule, or a stricter one of its own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from corridor.pillars.research.rules.protocol.document import DisclosureTerms
 
@@ -42,6 +42,8 @@ class Policy:
         A model of p parameters needs p times so many rows, and half as many events.
     noise_scale : float
         Scale of keyed noise on the counts of tables; 0 for none.
+    noise_key : bytes
+        The site's secret from which noise is derived.
     off : frozenset of str
         Guards that are switched off: all of them in a rehearsal on files that one owns, single ones in tests that show
         what a guard prevents.
@@ -53,10 +55,11 @@ class Policy:
     releases: int = 500
     rows_per_parameter: int = 10
     noise_scale: float = 0.0
+    noise_key: bytes = field(default=b"", repr=False)
     off: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, terms: DisclosureTerms, *, own_smallest_cell: int = 0) -> "Policy":
+    def of(cls, terms: DisclosureTerms, *, own_smallest_cell: int = 0, noise_key: bytes = b"") -> "Policy":
         """Return the policy of a protocol's terms; a site's own smallest cell holds where it is larger."""
         return cls(
             smallest_cell=max(terms.smallest_cell, own_smallest_cell),
@@ -64,6 +67,7 @@ class Policy:
             evaluations=terms.evaluations,
             releases=terms.releases,
             noise_scale=terms.noise_scale,
+            noise_key=noise_key,
         )
 
     def without(self, *guards: str) -> "Policy":

@@ -1,0 +1,92 @@
+"""Attacks on sums at single times: risk sets and events by day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from corridor.pillars.research.rules.analyses import Block, Request
+from corridor.pillars.research.rules.analyses.time_tables import Timed, exposed, own_edges
+from corridor.pillars.research.rules.disclosure import Exposure, Policy, judge
+from corridor.pillars.research.rules.engine import next_step
+from corridor.pillars.research.rules.rows import Clock, Rows, select_rows
+from corridor.science.cox_intervals import cox_interval_block
+from tests.attack.breast import TERMS, analysis, bent_protocol, tables
+from tests.attack.playing import Attack, Loot, Victim, plan
+
+__all__ = ["ATTACKS"]
+
+
+def _rows() -> dict[str, Rows]:
+    protocol = bent_protocol()
+    return {
+        site: select_rows(protocol, table, terms=TERMS, endpoint=protocol.endpoint("rfs"))
+        for site, table in tables().items()
+    }
+
+
+def _clock(rows: Rows) -> Clock:
+    endpoint = bent_protocol().endpoint("rfs")
+    assert endpoint is not None
+    return rows.clock(endpoint)
+
+
+def risk_sets_by_day(policy: Policy) -> Mapping[str, Loot]:
+    """Subtract the covariate sums of neighbouring risk sets: where one person left between them, that is a row.
+
+    The attacker asks for the sums at every event day of both sites, as an unstratified Cox model without a grid needs
+    them. A site that refuses is asked again on the intervals that its rule allows.
+    """
+    rows = _rows()
+    clocks = [_clock(each) for each in rows.values()]
+    days = np.unique(np.concatenate([clock.times[clock.events > 0] for clock in clocks]))
+    return {site: _from_risk_sets(each, days, policy) for site, each in rows.items()}
+
+
+def _from_risk_sets(rows: Rows, days: np.ndarray, policy: Policy) -> Loot:
+    clock, matrix, zero = _clock(rows), rows.matrix(TERMS), np.zeros(len(TERMS))
+    timed = Timed(clock, np.zeros(len(rows), dtype=np.int64), ("all",), 1)
+    told = Exposure(time_table=exposed(timed, np.concatenate(([0.0], days)), policy))
+    if judge(told, policy):
+        edges = own_edges(timed, policy)
+        block = cox_interval_block(clock.times, clock.events, matrix, zero, edges=edges)
+        persons, sums = block.risk, block.risk_sum
+    else:
+        every = np.arange(max(clock.times.max(), days[-1]) + 1)
+        block = cox_interval_block(clock.times, clock.events, matrix, zero, edges=every)
+        persons, sums = block.risk[days.astype(int) - 1], block.risk_sum[days.astype(int) - 1]
+    persons, sums = np.append(persons, 0.0), np.vstack((sums, zero))
+    alone = np.flatnonzero(np.isclose(persons[:-1] - persons[1:], 1.0))
+    guesses = np.round(sums[alone] - sums[alone + 1], 6) + 0.0
+    truth = {tuple(np.round(row, 6) + 0.0) for row in matrix}
+    return Loot(sum(tuple(guess) in truth for guess in guesses), len(rows))
+
+
+def _curve(policy: Policy, **options: object) -> dict[str, tuple[Request, Block]]:
+    """Return what each site gives away for a curve: the last request and its block."""
+    asked = plan(bent_protocol(analysis("curve", "kaplan-meier", endpoint="rfs", **options)), "curve")
+    victims = {site: Victim(table, policy) for site, table in tables().items()}
+    history: list[tuple[Request, dict[str, Block]]] = []
+    while True:
+        step = next_step(asked, history)
+        if not isinstance(step, Request):
+            request, blocks = history[-1]
+            return {site: (request, block) for site, block in blocks.items()}
+        answers = {site: victim.ask(asked, step) for site, victim in victims.items()}
+        history.append((step, {site: block for site, block in answers.items() if block is not None}))
+
+
+def events_by_day(policy: Policy) -> Mapping[str, Loot]:
+    """Read a curve by day: a step of one event is one patient, whose day of recurrence or death is then known."""
+    found, rows = {}, _rows()
+    for site, (_, block) in _curve(policy).items():
+        single = sum(count == 1 for count in block["events"])
+        found[site] = Loot(single, int(_clock(rows[site]).events.sum()))
+    return found
+
+
+ATTACKS = (
+    Attack("risk sets by day", ("time-grid",), risk_sets_by_day, {"nl": 0.369 - 0.0005, "de": 0.445 - 0.0005}),
+    Attack("single events by day", ("time-grid",), events_by_day, {"nl": 0.650, "de": 0.816}),
+)
