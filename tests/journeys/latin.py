@@ -41,12 +41,10 @@ def left_in_latin(texts: Iterable[str], *, signed: Iterable[str] = ()) -> list[s
     ----------
     texts : iterable of str
     signed : iterable of str
-        Words of an agreement, which stand on every page as the parties signed them. A single word, such as the name of
-        a channel, is covered where it stands alone, so that it hides no English word in a sentence.
+        Words of an agreement, which stand on every page as the parties signed them.
     """
     words = sorted(set(signed), key=len, reverse=True)
-    covered = [re.escape(text) if " " in text else rf"^{re.escape(text)}$" for text in words]
-    cover = re.compile("|".join([*covered, *(f"(?:{pattern})" for pattern in allowed())]), re.ASCII)
+    cover = re.compile("|".join([*map(re.escape, words), *(f"(?:{pattern})" for pattern in allowed())]), re.ASCII)
     return [text for text in texts if RUN.search(cover.sub(" ", text))]
 
 

@@ -58,11 +58,17 @@ def study_channel(nodes: list[str]) -> dict[str, Any]:
 class StudyCorridor:
     """Two nodes that signed an agreement and, once `signed`, a protocol, with their rows frozen."""
 
-    def __init__(self, corridor: Corridor, document: bytes, protocol: Protocol) -> None:
+    def __init__(
+        self, corridor: Corridor, document: bytes, protocol: Protocol, *, agreement: str | None = None
+    ) -> None:
         self.corridor = corridor
         self.document = document
         self.protocol = protocol
         self.nodes: dict[str, Node] = {site.id: corridor[site.node] for site in protocol.sites}
+        if agreement is not None:
+            # Another process made all this and left it in files.
+            self.agreement = agreement
+            return
         for node in corridor:
             with node:
                 for name, roles in (("ren", ("researcher",)), ("stew", ("steward",)), ("ard", ("steward",))):
@@ -112,6 +118,16 @@ class StudyCorridor:
                 study=self.protocol.study, analysis=analysis, actor=node.person("ren"), now=node.now
             )
         return str(run.pk)
+
+    def amend(self, change: Callable[[dict[str, Any]], None], site: str = "nl") -> None:
+        """Propose the next version of the protocol from one site; it is the study's protocol from here on."""
+
+        def next_version(members: dict[str, Any]) -> None:
+            members["version"], members["supersedes"] = self.protocol.version + 1, self.protocol.hash
+            change(members)
+
+        self.document, self.protocol = breast_protocol(next_version)
+        self.propose(site)
 
     def work(self, site: str) -> None:
         """Do what waits in the queue of jobs of one site."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from corridor.accounts.actors import System
-from corridor.base.errors import InputFault, UserFault
+from corridor.base.errors import CorridorError, InputFault, UserFault
 from corridor.jobs.registry import JobContext, task
 from corridor.pillars.research import queries, services
 from corridor.pillars.research.queries import Progress
@@ -23,7 +23,7 @@ from corridor.pillars.research.rules.analyses import (
     Result,
     plan_of,
 )
-from corridor.pillars.research.rules.conduct import approvals_lacking
+from corridor.pillars.research.rules.conduct import approvals_lacking, ending
 from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.engine import AnswerRefused, compute_answer, next_step
 from corridor.pillars.research.rules.rows import SiteTable
@@ -43,9 +43,19 @@ def advance(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> Non
     """Move one run on, or every open one."""
     actor = System("research")
     runs = [uuid.UUID(arguments["run"])] if "run" in arguments else queries.open_runs(actor)
+    broken: list[CorridorError] = []
     for number, run in enumerate(runs, start=1):
-        while _step(run, actor=actor, now=now):
-            job.heartbeat(number, len(runs))
+        try:
+            while _step(run, actor=actor, now=now):
+                job.heartbeat(number, len(runs))
+        except StudyNotOpen:
+            # The agreement is suspended or not in force: the run waits, and the next turn tries again.
+            continue
+        except CorridorError as fault:
+            # Such as frozen rows that cannot be read: the other runs go on all the same.
+            broken.append(fault)
+    if broken:
+        raise broken[0]
 
 
 def _step(run: uuid.UUID, *, actor: System, now: datetime) -> bool:
@@ -53,11 +63,13 @@ def _step(run: uuid.UUID, *, actor: System, now: datetime) -> bool:
     state = queries.progress(run, actor=actor)
     item = state.protocol.analysis(state.analysis)
     plan = plan_of(item, state.protocol) if item is not None else None
-    if state.state != "running" or plan is None:
+    if state.state not in ("running", "waiting") or plan is None:
         return False
     gone = [site for site, standing in state.standings.items() if standing in ("left", "closed")]
     if gone:
-        _end(state, state="failed", site=gone[0], code="site-left", reasons=["site-left"], actor=actor, now=now)
+        _end(state, site=gone[0], code="site-left", reasons=["site-left"], actor=actor, now=now)
+        return False
+    if state.state == "waiting":
         return False
     history: list[tuple[Request, Blocks]] = []
     try:
@@ -65,25 +77,18 @@ def _step(run: uuid.UUID, *, actor: System, now: datetime) -> bool:
         while isinstance(step, Request) and len(state.rounds.get(step.round, {})) == len(state.protocol.sites):
             stranger = _differs(state, step)
             if stranger:
-                _end(
-                    state,
-                    state="disputed",
-                    site=stranger,
-                    code="parameters-differ",
-                    reasons=["parameters-differ"],
-                    actor=actor,
-                    now=now,
-                )
+                differ = "parameters-differ"
+                _end(state, site=stranger, code=differ, reasons=[differ], actor=actor, now=now)
                 return False
             blocks = state.rounds[step.round]
             history.append((step, {site: blocks[site] for site in sorted(blocks)}))
             step = next_step(plan, history)
     except MalformedBlock as fault:
-        _end(state, state="disputed", site=fault.site, code=fault.code, reasons=[str(fault)], actor=actor, now=now)
+        _end(state, site=fault.site, code=fault.code, reasons=[str(fault)], actor=actor, now=now)
         return False
     except UserFault as fault:
         # Besides what plans find themselves: fits that do not converge, separate or cannot be solved.
-        _end(state, state="failed", site="", code=fault.code, reasons=[str(fault)], actor=actor, now=now)
+        _end(state, site="", code=fault.code, reasons=[str(fault)], actor=actor, now=now)
         return False
     if isinstance(step, Result):
         services.finish_run(run=run, result=step, actor=actor, now=now)
@@ -117,6 +122,9 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
     site = state.protocol.site(state.own_site)
     if state.standings.get(state.own_site) == "paused" or state.snapshot is None or site is None:
         return False
+    if state.protocol.ends_on < now.date():
+        _refuse(state, request, code="study-ended", reasons=["study-ended"], actor=actor, now=now)
+        return False
     lacking = approvals_lacking(site, today=now.date())
     if lacking:
         _refuse(state, request, code="approval-lacking", reasons=lacking, actor=actor, now=now)
@@ -140,9 +148,6 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
         reasons = [f"{breach.guard}: {breach.subject}" for breach in refusal.breaches]
         _refuse(state, request, code=refusal.code, reasons=reasons, actor=actor, now=now)
         return False
-    except StudyNotOpen:
-        # The agreement is suspended or not in force: the run waits, and the next turn tries again.
-        return False
     except InputFault as fault:
         _refuse(state, request, code=fault.code, reasons=[str(fault)], actor=actor, now=now)
         return False
@@ -161,7 +166,7 @@ def _refuse(
 ) -> None:
     services.end_run(
         run=state.run,
-        state="refused" if code in ("disclosure-refused", "approval-lacking") else "failed",
+        state=ending(code),
         site=state.own_site,
         reasons=list(reasons),
         number=request.round,
@@ -172,13 +177,11 @@ def _refuse(
     )
 
 
-def _end(
-    progress: Progress, *, state: str, site: str, code: str, reasons: Sequence[str], actor: System, now: datetime
-) -> None:
+def _end(progress: Progress, *, site: str, code: str, reasons: Sequence[str], actor: System, now: datetime) -> None:
     """End a run for what every site finds by itself; nobody has to be told."""
     services.end_run(
         run=progress.run,
-        state=state,
+        state=ending(code),
         site=site,
         reasons=list(reasons),
         number=max(progress.rounds, default=0) + 1,

@@ -71,6 +71,7 @@ FAULTS: Mapping[str, Promise] = {
     "study-not-open": _("No agreement in force opens this study between its sites."),
     "malformed-protocol": _("The protocol has faults."),
     "no-such-study": _("There is no such study here."),
+    "study-ended": _("The end date of the protocol has passed; nothing new is computed."),
     "no-such-analysis": _("The plan has no such analysis."),
     "no-such-run": _("There is no such run here."),
     "nothing-waits": _("No answer of that round waits for two persons."),

@@ -77,6 +77,8 @@ class SiteState(models.Model):
     snapshot = models.CharField(max_length=64, default="", blank=True)
     """Hash of the frozen rows that the site announced; empty before."""
     since_at = models.DateTimeField()
+    stated_at = models.DateTimeField(null=True)
+    """When another site stated it, by that site's clock; None before it stated anything."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["study", "site"], name="research_site_once")]

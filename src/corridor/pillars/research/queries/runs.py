@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
-from corridor.pillars.research.models import Run, SiteState, Snapshot
+from corridor.pillars.research.models import ProtocolVersion, Run, SiteState, Snapshot
 from corridor.pillars.research.rules.analyses import Block
 from corridor.pillars.research.rules.protocol import Protocol, read_protocol
 
@@ -26,7 +26,8 @@ class Progress:
         What was released, own and received; a block of this site that waits for two persons is not among them.
     parameters : mapping of (round, site) to the parameters that the site derived
     snapshot : Snapshot or None
-        The rows of this site: those that the run began on, else those signed last; None if none are signed.
+        The rows of this site: those that the run began on, else those signed last that hold the protocol's variables;
+        None if none are signed.
     standings : mapping of site to standing
     """
 
@@ -62,17 +63,28 @@ def progress(run: uuid.UUID, *, actor: Actor) -> Progress:
         if each.is_released:
             rounds.setdefault(each.number, {})[each.site] = each.numbers
         parameters[each.number, each.site] = (each.step, each.parameters)
-    signed = Snapshot.objects.filter(study=study, signed_at__isnull=False)
-    chosen = signed.filter(hash=row.snapshot) if row.snapshot else signed.order_by("-signed_at")
+    protocol = read_protocol(bytes(row.version.document))
     return Progress(
         run=row.pk,
         analysis=row.analysis,
         state=row.state,
-        protocol=read_protocol(bytes(row.version.document)),
+        protocol=protocol,
         own_site=study.own_site,
         rounds=rounds,
         parameters=parameters,
         answered=frozenset(own),
-        snapshot=chosen.first(),
+        snapshot=_snapshot(row, protocol),
         standings=dict(SiteState.objects.filter(study=study).values_list("site", "standing")),
     )
+
+
+def _snapshot(run: Run, protocol: Protocol) -> Snapshot | None:
+    signed = Snapshot.objects.filter(study=run.version.study, signed_at__isnull=False)
+    if run.snapshot:
+        return signed.filter(hash=run.snapshot).first()
+    same = [
+        version.hash
+        for version in ProtocolVersion.objects.filter(study=run.version.study)
+        if version.pk == run.version_id or read_protocol(bytes(version.document)).variables == protocol.variables
+    ]
+    return signed.filter(protocol__in=same).order_by("-signed_at").first()

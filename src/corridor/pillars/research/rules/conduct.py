@@ -1,10 +1,32 @@
 """When a site may compute: approvals in force, and what a site that paused or left means for a run."""
 
 from datetime import date
+from typing import Literal
 
 from corridor.pillars.research.rules.protocol.document import Site
 
-__all__ = ["approvals_lacking"]
+__all__ = ["approvals_lacking", "ending", "may_follow"]
+
+_AFTER = {
+    "active": {"active", "paused", "left", "closed"},
+    "paused": {"active", "paused", "left", "closed"},
+    "left": {"left"},
+    "closed": {"closed"},
+}
+_REFUSED = ("disclosure-refused", "approval-lacking")
+_DISPUTED = ("two-answers", "parameters-differ", "malformed-block")
+
+
+def may_follow(standing: str, *, after: str) -> bool:
+    """Tell whether a site may state `standing` after `after`: who left or closed does not come back by a word."""
+    return standing in _AFTER[after]
+
+
+def ending(code: str) -> Literal["refused", "failed", "disputed"]:
+    """Return how a run ends for a reason: the same at the site that gives it and at those that are told."""
+    if code in _REFUSED:
+        return "refused"
+    return "disputed" if code in _DISPUTED else "failed"
 
 
 def approvals_lacking(site: Site, *, today: date) -> list[str]:

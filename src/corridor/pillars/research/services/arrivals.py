@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from corridor.accounts.actors import Actor
+from corridor.accounts.actors import Actor, System
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import CorridorError, InputFault
 from corridor.exchange.registry import Received
@@ -17,11 +17,16 @@ from corridor.exchange.services.documents import signed_document
 from corridor.pillars.research.messages import RoundBlock, StudyMessage
 from corridor.pillars.research.models import ProtocolVersion, Round, Run, SiteState, StudySignature
 from corridor.pillars.research.queries.studies import own_node_id
+from corridor.pillars.research.rules.conduct import ending, may_follow
 from corridor.pillars.research.rules.protocol import SCHEMA, Protocol, Site, read_protocol
-from corridor.pillars.research.services.runs import begin_run, end_run, wake
+from corridor.pillars.research.services.runs import begin_run, end_run, wake, wake_open
 from corridor.pillars.research.services.studies import lock_if_signed, record_version
 
 __all__ = ["TooEarly", "forget_blocks", "take_acts"]
+
+
+_OWN = System("research")
+"""Who answers: another site may not speak for this one."""
 
 
 class TooEarly(CorridorError):
@@ -153,7 +158,7 @@ def _take_request(
         raise TooEarly("a signature is still on its way")
     if request is None or protocol.analysis(request.analysis) is None:
         raise Refused(Reason.UNKNOWN_SUBJECT)
-    begin_run(
+    run = begin_run(
         run=uuid.UUID(request.run),
         version_id=version.pk,
         analysis=request.analysis,
@@ -162,6 +167,20 @@ def _take_request(
         actor=actor,
         now=now,
     )
+    if version.study.versions.filter(version__gt=version.version, locked_at__isnull=False).exists():
+        # Runs that were asked for before an amendment was locked go on; nothing new begins under what it replaced.
+        own, code = version.study.own_site, "protocol-superseded"
+        end_run(
+            run=run.pk,
+            state=ending(code),
+            site=own,
+            reasons=[code],
+            number=1,
+            code=code,
+            tell=True,
+            actor=_OWN,
+            now=now,
+        )
 
 
 def _take_block(
@@ -195,13 +214,13 @@ def _take_block(
     if not created and not _same(row, block):
         end_run(
             run=run.pk,
-            state=Run.State.DISPUTED,
+            state=ending("two-answers"),
             site=site.id,
             reasons=["two-answers"],
             number=block.round,
             code="two-answers",
             tell=True,
-            actor=actor,
+            actor=_OWN,
             now=now,
         )
         return
@@ -226,10 +245,9 @@ def _take_refusal(
     run = _run(refusal.run if refusal else "", version)
     if refusal is None:
         raise Refused(Reason.MALFORMED)
-    state = Run.State.REFUSED if refusal.code == "disclosure-refused" else Run.State.FAILED
     end_run(
         run=run.pk,
-        state=state,
+        state=ending(refusal.code),
         site=site.id,
         reasons=refusal.reasons,
         number=refusal.round,
@@ -253,11 +271,15 @@ def _take_standing(
     standing = message.standing
     if standing is None:
         raise Refused(Reason.MALFORMED)
-    SiteState.objects.filter(study=version.study, site=site.id).update(
-        standing=standing.standing, reason=standing.reason, since_at=now
-    )
-    for run in Run.objects.filter(version__study=version.study, state__in=(Run.State.RUNNING, Run.State.WAITING)):
-        wake(run, actor=actor, now=now)
+    state = SiteState.objects.select_for_update().get(study=version.study, site=site.id)
+    # Envelopes overtake one another: what was stated later counts, whichever came first.
+    is_older = state.stated_at is not None and message.stated_at < state.stated_at
+    if is_older or not may_follow(standing.standing, after=state.standing):
+        return
+    state.standing, state.reason = standing.standing, standing.reason
+    state.stated_at, state.since_at = message.stated_at, now
+    state.save(update_fields=["standing", "reason", "stated_at", "since_at"])
+    wake_open(version.study, actor=actor, now=now)
 
 
 def _run(text: str, version: ProtocolVersion) -> Run:

@@ -9,6 +9,7 @@ less than the journal, and releases nothing until two persons have looked at it.
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
 import zlib
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import transaction
 
 from corridor.exchange import keystore
 from corridor.exchange.models import Node
@@ -31,6 +33,8 @@ __all__ = ["DatabaseLedger", "noise_key"]
 _KEY = "research-ledger"
 _JOURNAL = "research-ledger.journal"
 _NONCE = 12
+_INTENDED = "?"
+"""Before a line of the journal: it was about to be released, and whether it was only the database knows."""
 
 
 class DatabaseLedger(Ledger):
@@ -44,7 +48,7 @@ class DatabaseLedger(Ledger):
         self._table = table
         self._now = now
         self._places: np.ndarray | None = None
-        self._noted: set[str] = set()
+        _note_what_left()
 
     def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
         """Return the block that was released before for the same statistic of the same rows, or None."""
@@ -70,8 +74,8 @@ class DatabaseLedger(Ledger):
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
         """Remember an answer that leaves."""
         statistic = self._statistic(plan, request, exposure)
-        if _append_to_journal(statistic):
-            self._noted.add(statistic)
+        _append_to_journal(_INTENDED + statistic)
+        transaction.on_commit(lambda: _append_to_journal(statistic))
         Release.objects.create(
             study=self._study,
             protocol=plan.protocol.hash,
@@ -84,10 +88,6 @@ class DatabaseLedger(Ledger):
             numbers={name: list(values) for name, values in block.items()},
             released_at=self._now,
         )
-
-    def withdraw(self) -> None:
-        """Take back what this ledger noted outside the database: nothing left, and the transaction is undone."""
-        _strike_from_journal(self._noted)
 
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
         offered = [self._persons(rows) for rows in exposure.row_sets.values()]
@@ -168,30 +168,37 @@ def _journal_path() -> Path:
     return keystore.home() / keystore.KEYS / _JOURNAL
 
 
-def _journal() -> set[str]:
+def _lines() -> set[str]:
     path = _journal_path()
     return set(path.read_text(encoding="ascii").split()) if path.exists() else set()
 
 
-def _append_to_journal(statistic: str) -> bool:
-    """Note a release before the transaction ends, so that no answer is out that the journal does not know.
+def _journal() -> set[str]:
+    """Return what left."""
+    return {line for line in _lines() if not line.startswith(_INTENDED)}
 
-    Returns
-    -------
-    bool
-        Whether it was not noted before.
+
+def _note_what_left() -> None:
+    """Note what was about to be released when this process ended, and whose transaction did end.
+
+    What was about to be released and never was (the process was killed, no agreement let it cross) is in no database
+    and left no site: it does not close the ledger, or one outage would.
     """
-    noted = _journal()
-    if statistic in noted:
-        return False
-    _write_journal(noted | {statistic})
-    return True
+    lines = _lines()
+    unsure = {line.removeprefix(_INTENDED) for line in lines if line.startswith(_INTENDED)} - lines
+    for statistic in sorted(Release.objects.filter(statistic__in=unsure).values_list("statistic", flat=True)):
+        _append_to_journal(statistic)
 
 
-def _strike_from_journal(statistics: set[str]) -> None:
-    if statistics:
-        _write_journal(_journal() - statistics)
-
-
-def _write_journal(noted: set[str]) -> None:
-    keystore.write_private(_journal_path(), "".join(f"{line}\n" for line in sorted(noted)).encode())
+def _append_to_journal(line: str) -> None:
+    """Bring one line to the disk; a line is shorter than a block, so two writers do not mix theirs."""
+    path = _journal_path()
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if is_new:
+        keystore.sync_folder(path.parent)

@@ -21,7 +21,7 @@ from corridor.pillars.research.messages import (
     RunRequest,
     StudyMessage,
 )
-from corridor.pillars.research.models import Round, Run
+from corridor.pillars.research.models import Round, Run, SiteState, Study
 from corridor.pillars.research.queries.studies import own_node_id, version_of
 from corridor.pillars.research.rules.analyses import Answer, Plan, Request, Result
 from corridor.pillars.research.rules.disclosure import Policy
@@ -38,6 +38,7 @@ __all__ = [
     "NoSuchAnalysis",
     "NotLocked",
     "NothingWaits",
+    "StudyEnded",
     "ask_to_release",
     "begin_run",
     "end_run",
@@ -45,6 +46,8 @@ __all__ = [
     "record_answer",
     "release_answer",
     "request_run",
+    "wake",
+    "wake_open",
 ]
 
 REQUEST, RELEASE = "research.request", "research.release"
@@ -56,6 +59,12 @@ class NotLocked(Refused):
     """The protocol is not signed by every site; nothing is computed before."""
 
     code: ClassVar[str] = "protocol-not-locked"
+
+
+class StudyEnded(Refused):
+    """The end date of the protocol has passed; nothing new is computed."""
+
+    code: ClassVar[str] = "study-ended"
 
 
 class NoSuchAnalysis(WrongUsage):
@@ -76,7 +85,7 @@ def request_run(*, study: str, analysis: str, actor: Actor, now: datetime) -> Ru
 
     Raises
     ------
-    UnknownStudy, NotLocked, NoSuchAnalysis, StudyNotOpen, NotPermitted
+    UnknownStudy, NotLocked, StudyEnded, NoSuchAnalysis, StudyNotOpen, NotPermitted
     """
     require(actor, REQUEST)
     version = version_of(study)
@@ -86,6 +95,8 @@ def request_run(*, study: str, analysis: str, actor: Actor, now: datetime) -> Ru
             f"version {version.version} of {study} is not signed by every site yet; nothing is computed before."
             f" `corridor study show {study}` says whose signature is missing."
         )
+    if protocol.ends_on < now.date():
+        raise StudyEnded(f"the study ended on {protocol.ends_on.isoformat()}; an amendment may set a later date.")
     if protocol.analysis(analysis) is None:
         known = ", ".join(item.id for item in protocol.analyses)
         raise NoSuchAnalysis(f"the plan of {study} has no analysis {analysis!r}; it has {known}.")
@@ -136,6 +147,12 @@ def wake(run: Run, *, actor: Actor, now: datetime) -> None:
     enqueue(ADVANCE, arguments={"run": str(run.pk)}, actor=actor, now=now)
 
 
+def wake_open(study: Study, *, actor: Actor, now: datetime) -> None:
+    """Put the next step of every open run of a study into the queue."""
+    for run in Run.objects.filter(version__study=study, state__in=(Run.State.RUNNING, Run.State.WAITING)):
+        wake(run, actor=actor, now=now)
+
+
 @write("research.record_answer", subject="run")
 def record_answer(
     *,
@@ -151,8 +168,8 @@ def record_answer(
 ) -> Round | None:
     """Enter this site's answer into the ledger, store it and send it to the other sites, in one transaction.
 
-    Where the study waits for two persons the answer is stored and does not leave. None if the run has ended or the
-    round was answered meanwhile.
+    Where the study waits for two persons the answer is stored and does not leave. None if the run has ended, the
+    round was answered or this site paused meanwhile.
 
     Raises
     ------
@@ -165,13 +182,11 @@ def record_answer(
     study = row.version.study
     if row.state != Run.State.RUNNING or row.rounds.filter(number=request.round, site=study.own_site).exists():
         return None
+    if not SiteState.objects.filter(study=study, site=study.own_site, standing=SiteState.Standing.ACTIVE).exists():
+        return None
     row.snapshot = row.snapshot or snapshot
     ledger = DatabaseLedger(row, study=study.name, table=table, now=now)
-    try:
-        return _release(row, ledger, plan, request, answer, policy=policy, actor=actor, now=now)
-    except BaseException:
-        ledger.withdraw()
-        raise
+    return _release(row, ledger, plan, request, answer, policy=policy, actor=actor, now=now)
 
 
 def _release(

@@ -10,17 +10,13 @@ from corridor.base.errors import Refused
 from corridor.pillars.research.messages import SiteStanding, StudyMessage
 from corridor.pillars.research.models import SiteState, Study
 from corridor.pillars.research.queries.studies import UnknownStudy, current_protocol
+from corridor.pillars.research.rules.conduct import may_follow
+from corridor.pillars.research.services.runs import wake_open
 from corridor.pillars.research.services.sending import send_act
 
 __all__ = ["PAUSE", "StandingForbidden", "set_standing"]
 
 PAUSE = "research.pause"
-_AFTER = {
-    "active": {"paused", "left", "closed"},
-    "paused": {"active", "left", "closed"},
-    "left": set(),
-    "closed": set(),
-}
 
 
 class StandingForbidden(Refused):
@@ -41,7 +37,8 @@ def set_standing(
     """State how this site stands in a study from now on, and tell the other sites.
 
     A paused site answers nothing until it resumes; runs wait. A site that left or closed answers nothing any more:
-    runs that need it end without a result. What it released stays released.
+    runs that need it end without a result, and only an amendment that every site signs brings it back. What it
+    released stays released.
 
     Raises
     ------
@@ -52,7 +49,7 @@ def set_standing(
     if row is None:
         raise UnknownStudy(f"there is no study {study!r} here; `corridor study list` shows them.")
     state = SiteState.objects.select_for_update().get(study=row, site=row.own_site)
-    if standing != state.standing and standing not in _AFTER[state.standing]:
+    if not may_follow(standing, after=state.standing):
         raise StandingForbidden(f"this site {state.standing} the study; a new study or an amendment is needed.")
     state.standing, state.reason, state.since_at = standing, reason, now
     state.save(update_fields=["standing", "reason", "since_at"])
@@ -66,4 +63,5 @@ def set_standing(
         standing=SiteStanding(standing=standing, reason=reason),
     )
     send_act(act, study=row, protocol=protocol, actor=actor, now=now)
+    wake_open(row, actor=actor, now=now)
     return state

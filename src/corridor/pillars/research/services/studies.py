@@ -177,9 +177,15 @@ def sign_protocol(*, protocol: str, actor: Actor, first: Actor, now: datetime) -
 def lock_if_signed(version: ProtocolVersion, protocol: Protocol, *, now: datetime) -> None:
     """Lock a version once every site of it has signed."""
     signed = set(version.signatures.values_list("site", flat=True))
-    if version.locked_at is None and {site.id for site in protocol.sites} <= signed:
+    sites = {site.id for site in protocol.sites}
+    if version.locked_at is None and sites <= signed:
         version.locked_at = now
         version.save(update_fields=["locked_at"])
+        # Who signs an amendment takes part again, also a site that left under the version before.
+        gone = (SiteState.Standing.LEFT, SiteState.Standing.CLOSED)
+        version.study.sites.filter(site__in=sites, standing__in=gone).update(
+            standing=SiteState.Standing.ACTIVE, reason="", since_at=now
+        )
 
 
 def find_version(hash_: str) -> ProtocolVersion:
