@@ -2,6 +2,7 @@
 
 from corridor.pillars.research.tables.harmonising import Harmonised, NothingUsable, harmonise
 from corridor.pillars.research.tables.mapping import ColumnMissing, SiteMapping, SiteMappingFault, load_site_mapping
+from corridor.pillars.research.tables.redcap import NotOneRow
 from corridor.pillars.research.tables.report import HarmonisationReport, VariableReport
 from corridor.pillars.research.tables.snapshot import BrokenSnapshot, pack_snapshot, snapshot_hash, unpack_snapshot
 
@@ -10,6 +11,7 @@ __all__ = [
     "ColumnMissing",
     "HarmonisationReport",
     "Harmonised",
+    "NotOneRow",
     "NothingUsable",
     "SiteMapping",
     "SiteMappingFault",

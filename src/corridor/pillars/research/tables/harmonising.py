@@ -14,6 +14,7 @@ from corridor.base.tablecells import dates, numbers, present
 from corridor.pillars.research.rules.protocol import Protocol, Variable, VariableType
 from corridor.pillars.research.rules.rows import FloatArray, SiteTable
 from corridor.pillars.research.tables.mapping import Cut, FirstEvent, SiteMapping, SiteMappingFault
+from corridor.pillars.research.tables.redcap import join_events
 from corridor.pillars.research.tables.report import HarmonisationReport, LogicalCheck, VariableReport
 
 __all__ = ["Harmonised", "NothingUsable", "harmonise"]
@@ -52,7 +53,8 @@ def harmonise(frame: pl.DataFrame, *, protocol: Protocol, mapping: SiteMapping) 
     Parameters
     ----------
     frame : polars.DataFrame
-        Every column as text, as `base.textfiles.read_table` gives it.
+        Every column as text, as `base.textfiles.read_table` gives it. A longitudinal export of REDCap is brought to
+        one row for each record first.
 
     Raises
     ------
@@ -62,7 +64,10 @@ def harmonise(frame: pl.DataFrame, *, protocol: Protocol, mapping: SiteMapping) 
         If the mapping gives a code or a heading that does not exist.
     NothingUsable
         If no row has a pseudonym of its patient.
+    NotOneRow
+        If an export of REDCap repeats the event of a record.
     """
+    frame = join_events(frame)
     heading = mapping.heading(protocol.person.name, headings=frame.columns)
     persons = frame.select(present(pl.col(heading)).alias("person")).to_series()
     kept = frame.filter(persons.is_not_null())
