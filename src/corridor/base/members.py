@@ -99,6 +99,10 @@ class Members:
         for key in sorted(set(self._value) - self._seen):
             self.fault(key, f"unknown member; this version has none of that name. {_NEWER}")
 
+    def skip(self, *keys: str) -> None:
+        """Let members stand unread, there or not: they describe, and change nothing of what is read."""
+        self._seen.update(keys)
+
     def is_null(self, key: str) -> bool:
         """Return whether the member stands there as null."""
         self._seen.add(key)

@@ -1,6 +1,7 @@
 """``corridor care``: treatment protocols side by side, and follow-up care, on files without a server."""
 
 import json
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from corridor.base.differences import SidePair
-    from corridor.pillars.research.rules.care import Treatment
+    from corridor.pillars.research.rules.care import Expectation, Schedule, Treatment
 
 __all__ = ["care"]
 
@@ -58,6 +59,108 @@ def compare(left: Path, right: Path, *, differing: bool, as_json: bool) -> None:
         return
     click.echo("\n".join(_lines(first, second, pairs)))
     click.echo("Guidance as data, to compare and to plan by; no medical advice.", err=True)
+
+
+_PLAN = """\b
+Example:
+  corridor care plan schedule.toml --out plan.json
+"""
+
+
+@care.command("plan", epilog=_PLAN)
+@click.argument("schedule", type=click.Path(path_type=Path))
+@click.option("--out", default="-", metavar="PLAN.json", help="Where to write the plan; - is standard output.")
+def plan(schedule: Path, *, out: str) -> None:
+    """Write SCHEDULE, a follow-up schedule in TOML, as a FHIR R4 PlanDefinition, to share with others."""
+    from corridor.base.textfiles import read_text
+    from corridor.pillars.research.rules.care import schedule_from_toml, write_plan_definition
+
+    text = json.dumps(write_plan_definition(schedule_from_toml(read_text(schedule))), ensure_ascii=False, indent=2)
+    if out == "-":
+        click.echo(text)
+    else:
+        Path(out).write_text(text + "\n", encoding="utf-8")
+
+
+_DUE = """\b
+Example:
+  corridor care due plan.json --patients patients.csv --on 2026-06-30 --ahead 30 --out due.csv
+"""
+_PATIENTS = click.option(
+    "--patients",
+    required=True,
+    metavar="PATIENTS",
+    help="person, start_on, risk_group, died_on, lost_on and a column of dates for each item: CSV or Parquet.",
+)
+_ON = click.option("--on", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The day that is asked about.")
+
+
+@care.command("due", epilog=_DUE)
+@click.argument("plan", type=click.Path(path_type=Path))
+@_PATIENTS
+@_ON
+@click.option("--ahead", type=click.IntRange(min=0), default=0, metavar="DAYS", help="Also what comes within DAYS.")
+@click.option("--out", default="-", metavar="DUE", help="Where to write the list: .csv, .parquet, or - (default).")
+def due(plan: Path, *, patients: str, on: datetime, ahead: int, out: str) -> None:
+    """List who is overdue and who is due by PLAN, a PlanDefinition, for the clinicians of this site.
+
+    The list names patients by their pseudonyms and stays at the site. Who died or was lost to follow-up is due for
+    nothing.
+    """
+    from corridor.base.textfiles import write_table
+    from corridor.pillars.research.rules.care import Standing, due_list
+    from corridor.pillars.research.tables import due_table
+
+    _, expectations = _followed(plan, patients, on.date())
+    wanted = due_list(expectations, on=on.date(), ahead_days=ahead)
+    write_table(due_table(wanted, on=on.date()), out if out == "-" else Path(out))
+    counts = {standing: sum(each.standing is standing for each in wanted) for standing in Standing}
+    click.echo(
+        f"overdue {counts[Standing.OVERDUE]}, due {counts[Standing.DUE]}, coming {counts[Standing.COMING]}", err=True
+    )
+
+
+_ADHERENCE = """\b
+Example:
+  corridor care adherence plan.json --patients patients.csv --on 2026-06-30 --out adherence.csv
+"""
+
+
+@care.command("adherence", epilog=_ADHERENCE)
+@click.argument("plan", type=click.Path(path_type=Path))
+@_PATIENTS
+@_ON
+@click.option(
+    "--smallest-cell",
+    type=click.IntRange(min=3, max=100),
+    default=5,
+    show_default=True,
+    help="Nothing is told of fewer persons.",
+)
+@click.option("--out", default="-", metavar="ADHERENCE", help="Where to write: .csv, .parquet, or - (default).")
+def adherence(plan: Path, *, patients: str, on: datetime, smallest_cell: int, out: str) -> None:
+    """Count who came in time, by risk group and item of PLAN, in figures that may leave the site.
+
+    Persons are counted, small cells and what would give them away are withheld. Give away the figures of one day, not
+    those of two: subtracted from each other they can tell of single patients.
+    """
+    from corridor.base.textfiles import write_table
+    from corridor.pillars.research.rules.care import adherence as adherence_of
+    from corridor.pillars.research.rules.disclosure import Policy
+    from corridor.pillars.research.tables import adherence_table
+
+    schedule, expectations = _followed(plan, patients, on.date())
+    figures = adherence_of(schedule, expectations, policy=Policy(smallest_cell=smallest_cell))
+    write_table(adherence_table(figures), out if out == "-" else Path(out))
+
+
+def _followed(plan: Path, patients: str, on: date) -> "tuple[Schedule, list[Expectation]]":
+    from corridor.base.textfiles import read_table, read_text
+    from corridor.pillars.research.rules.care import follow, read_plan_definition
+    from corridor.pillars.research.tables import read_patients
+
+    schedule = read_plan_definition(read_text(plan))
+    return schedule, follow(schedule, read_patients(read_table(patients), schedule=schedule), on=on)
 
 
 def _as_json(first: "Treatment", second: "Treatment", pairs: "list[SidePair]") -> dict[str, Any]:

@@ -1,5 +1,12 @@
 """A site's file to the frozen, harmonised rows of a study: pure, shared by command and page."""
 
+from corridor.pillars.research.tables.follow_up import (
+    FaultyPatients,
+    PatientColumnMissing,
+    adherence_table,
+    due_table,
+    read_patients,
+)
 from corridor.pillars.research.tables.harmonising import Harmonised, NothingUsable, harmonise
 from corridor.pillars.research.tables.mapping import ColumnMissing, SiteMapping, SiteMappingFault, load_site_mapping
 from corridor.pillars.research.tables.redcap import NotOneRow
@@ -9,16 +16,21 @@ from corridor.pillars.research.tables.snapshot import BrokenSnapshot, pack_snaps
 __all__ = [
     "BrokenSnapshot",
     "ColumnMissing",
+    "FaultyPatients",
     "HarmonisationReport",
     "Harmonised",
     "NotOneRow",
     "NothingUsable",
+    "PatientColumnMissing",
     "SiteMapping",
     "SiteMappingFault",
     "VariableReport",
+    "adherence_table",
+    "due_table",
     "harmonise",
     "load_site_mapping",
     "pack_snapshot",
+    "read_patients",
     "snapshot_hash",
     "unpack_snapshot",
 ]

@@ -3,6 +3,20 @@
 Guidance as data, to compare and to plan by; no medical advice.
 """
 
+from corridor.pillars.research.rules.care.adherence import Adherence, adherence
+from corridor.pillars.research.rules.care.due import Expectation, Patient, Standing, due_list, follow
+from corridor.pillars.research.rules.care.plan_definition import read_plan_definition, write_plan_definition
+from corridor.pillars.research.rules.care.schedule import (
+    Item,
+    ItemKind,
+    MalformedSchedule,
+    Occurrence,
+    RiskGroup,
+    Schedule,
+    Status,
+    day_after,
+    schedule_from_toml,
+)
 from corridor.pillars.research.rules.care.treatment import (
     MalformedTreatment,
     Treatment,
@@ -13,10 +27,28 @@ from corridor.pillars.research.rules.care.treatment import (
 )
 
 __all__ = [
+    "Adherence",
+    "Expectation",
+    "Item",
+    "ItemKind",
+    "MalformedSchedule",
     "MalformedTreatment",
+    "Occurrence",
+    "Patient",
+    "RiskGroup",
+    "Schedule",
+    "Standing",
+    "Status",
     "Treatment",
+    "adherence",
     "compare_treatments",
+    "day_after",
     "draft_treatment",
+    "due_list",
+    "follow",
+    "read_plan_definition",
     "read_treatment",
+    "schedule_from_toml",
     "treatment_from_toml",
+    "write_plan_definition",
 ]

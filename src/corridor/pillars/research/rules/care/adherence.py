@@ -1,0 +1,104 @@
+"""How well a site keeps the schedule, in numbers of persons that may leave it under the rules of disclosure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from corridor.pillars.research.rules.care.due import Expectation, Standing
+from corridor.pillars.research.rules.care.schedule import Schedule
+from corridor.pillars.research.rules.disclosure import Differences, Exposure, Policy, judge, suppress_counts
+from corridor.pillars.research.rules.rows import Mask
+
+__all__ = ["Adherence", "adherence"]
+
+CLASSES = ("all", "some", "none")
+
+
+@dataclass(frozen=True)
+class Adherence:
+    """Persons of one risk group by how they kept one item.
+
+    Attributes
+    ----------
+    group, item : str
+        Codes of the schedule.
+    persons : int or None
+        Patients with at least one window that has closed; None where it is withheld.
+    all_on_time, some_on_time, none_on_time : int or None
+        Of these, how many came within every window, within some, within none; None where it is withheld.
+    withheld : str
+        The guard that withheld everything, or ``smallest-cell`` where it withheld some of the counts; else empty.
+    """
+
+    group: str
+    item: str
+    persons: int | None
+    all_on_time: int | None
+    some_on_time: int | None
+    none_on_time: int | None
+    withheld: str = ""
+
+    @property
+    def share_all_on_time(self) -> float | None:
+        """Return the share of persons who came within every window, or None where it is withheld or there are none."""
+        return self.all_on_time / self.persons if self.persons and self.all_on_time is not None else None
+
+
+def adherence(schedule: Schedule, expectations: Iterable[Expectation], *, policy: Policy) -> list[Adherence]:
+    """Return the figures for each risk group and item, in the order of the schedule, small cells withheld.
+
+    Persons are counted, not visits: one patient with many visits is one patient. Each table is judged by itself and
+    together with those before it: where two of them, subtracted, would tell of fewer persons than the rule allows, the
+    later one is withheld whole.
+
+    Notes
+    -----
+    Nothing is known of figures that were given away at another time: whoever has those of two days may subtract them.
+    """
+    closed: dict[tuple[str, str], dict[str, list[bool]]] = {}
+    places: dict[str, int] = {}
+    for each in expectations:
+        places.setdefault(each.person, len(places))
+        if each.is_judged:
+            on_time = closed.setdefault((each.group, each.item.code), {}).setdefault(each.person, [])
+            on_time.append(each.standing is Standing.ON_TIME)
+    figures: list[Adherence] = []
+    released: list[Mask] = []
+    for group in schedule.groups:
+        for item in group.items:
+            sets = _sets(closed.get((group.code, item.code), {}), places)
+            figure, shown = _judged(group.code, item.code, sets, released, policy)
+            figures.append(figure)
+            released.extend(shown)
+    return figures
+
+
+def _sets(kept: dict[str, list[bool]], places: dict[str, int]) -> list[Mask]:
+    """Return who came within all windows, within some, within none."""
+    sets = [np.zeros(len(places), dtype=bool) for _ in CLASSES]
+    for person, on_time in kept.items():
+        sets[0 if all(on_time) else 1 if any(on_time) else 2][places[person]] = True
+    return sets
+
+
+def _judged(
+    group: str, item: str, sets: Sequence[Mask], released: Sequence[Mask], policy: Policy
+) -> tuple[Adherence, list[Mask]]:
+    """Return the figure, and the sets of persons that it tells a number of."""
+    counts = [int(each.sum()) for each in sets]
+    parts: list[int | None] = list(counts)
+    if policy.has("smallest-cell"):
+        parts = suppress_counts(counts, smallest=policy.smallest_cell)
+    everyone = np.logical_or.reduce(sets)
+    told = {"persons": everyone, **{name: each for name, each, part in zip(CLASSES, sets, parts, strict=True) if part}}
+    breaches = judge(Exposure(row_sets=told, cells={name: int(each.sum()) for name, each in told.items()}), policy)
+    guard = breaches[0].guard if breaches else ""
+    if not guard and policy.has("differencing"):
+        differences = Differences(released, smallest=policy.smallest_cell)
+        guard = "differencing" if differences.would_reveal(told.values()) else ""
+    if guard:
+        return Adherence(group, item, None, None, None, None, guard), []
+    every, some, none = parts
+    withheld = "smallest-cell" if None in parts else ""
+    return Adherence(group, item, sum(counts), every, some, none, withheld), list(told.values())
