@@ -296,3 +296,122 @@ def test_an_outcome_that_a_term_separates_is_recognised():
 
     assert result["state"] == "failed"
     assert "rises without end in (intercept), meno" in result["reasons"][0]
+
+
+WEIGHTED = {**ENDPOINT, "propensity": TERMS[1:]}
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "ate"),
+        ({"stabilised": True}, "stabilised"),
+        ({"model": "by-site"}, "ate_site_specific_ps"),
+        ({"model": "by-site", "stabilised": True}, "stabilised_site_specific_ps"),
+    ],
+)
+def test_weighted_hazard_ratios_and_balance_are_those_of_r(options, name, ties):
+    weighted = golden()["iptw"][name]
+    expected = weighted[f"cox_stratified_by_site_{ties}"]
+
+    found = done(protocol_with("weighting", **WEIGHTED, **options, ties=ties))["values"]
+
+    assert found["coef"][0] == pytest.approx(expected["coef"], rel=MODEL)
+    assert found["se"][0] == pytest.approx(expected["se"], rel=MODEL)
+    assert found["loglik"] == pytest.approx(expected["loglik"], rel=MODEL)
+    balance = found["balance"]
+    np.testing.assert_allclose(balance["before"], list(golden()["iptw"]["smd_before"].values()), rtol=MODEL)
+    np.testing.assert_allclose(balance["after"], list(weighted["smd_after"].values()), rtol=1e-6, atol=MODEL)
+    sizes = [weighted["weights"]["ess_control"], weighted["weights"]["ess_treated"]]
+    np.testing.assert_allclose([balance["arms"][arm]["effective_n"] for arm in ("0", "1")], sizes, rtol=MODEL)
+
+
+def test_overlap_weights_balance_means_exactly():
+    found = done(protocol_with("weighting", **WEIGHTED, estimand="overlap"))
+
+    np.testing.assert_allclose(found["values"]["balance"]["after"], 0, atol=MODEL)
+    assert "not-balanced" not in found["warnings"]
+
+
+def test_weights_for_the_treated_leave_the_treated_as_they_are():
+    found = done(protocol_with("weighting", **WEIGHTED, estimand="att"))["values"]
+
+    treated = found["balance"]["arms"]["1"]
+    assert treated["weights"] == treated["n"] == pytest.approx(treated["effective_n"])
+
+
+def everybody(members: dict[str, Any]) -> None:
+    """Take patients without positive nodes too: hardly any of them was treated."""
+    members.pop("population")
+
+
+def test_extreme_weights_and_poor_overlap_are_told():
+    found = done(protocol_with("weighting", everybody, **WEIGHTED), policy=REHEARSAL)
+
+    assert {"poor-overlap", "extreme-weights"} <= set(found["warnings"])
+
+
+def test_a_patient_with_much_of_the_weight_stops_the_weighted_model():
+    result = run(protocol_with("weighting", everybody, **WEIGHTED))
+
+    assert (result["state"], result["site"]) == ("refused", "de")
+    assert "dominance: ww (exposed=0)" in result["reasons"]
+
+
+def test_trimming_leaves_out_scores_near_the_ends():
+    whole = done(protocol_with("weighting", **WEIGHTED))["values"]
+
+    trimmed = done(protocol_with("weighting", **WEIGHTED, trim=0.1))["values"]
+
+    assert sum(trimmed["n"].values()) < sum(whole["n"].values())
+    assert set(trimmed["balance"]["few_others_alike"].values()) == {0}
+
+
+def test_a_model_that_is_certain_of_an_arm_gives_no_weights():
+    protocol = protocol_with("weighting", **{**WEIGHTED, "propensity": ["nodes"]}, model="by-site")
+
+    def treat_by_nodes(site, columns):
+        columns["hormon"] = (columns["nodes"] > 3).astype(float)
+        columns["hormon"][np.flatnonzero(columns["nodes"] == 2)[:20]] = 1.0
+
+    result = run(protocol, tables=by_site(protocol, treat_by_nodes))
+
+    assert result["state"] == "failed"
+    assert "could have been in one arm alone" in result["reasons"][0]
+
+
+@pytest.mark.parametrize("ties", ["efron", "breslow"])
+@pytest.mark.parametrize(("terms", "name"), [(TERMS, "adjusted"), (["hormon"], "arm_only")])
+def test_meta_analysis_of_the_sites_is_that_of_r(terms, name, ties):
+    expected = golden()["meta"][f"{name}_{ties}"]
+
+    found = done(protocol_with("meta", **ENDPOINT, terms=terms, ties=ties))["values"]
+
+    pairs = {"fixed": "fixed", "dersimonian-laird": "random_dl"}
+    for ours, theirs in pairs.items():
+        pooled, other = found["pooled"][ours], expected[theirs]
+        assert pooled["coef"] == pytest.approx(other["est"], rel=MODEL)
+        assert pooled["se"] == pytest.approx(other["se"], rel=MODEL)
+        assert pooled["tau_squared"] == pytest.approx(other.get("tau2", 0), rel=1e-7)
+    assert found["heterogeneity"]["q"] == pytest.approx(expected["Q"], rel=1e-7)
+    assert found["heterogeneity"]["i_squared"] * 100 == pytest.approx(expected["I2_pct"], rel=1e-6)
+
+
+def test_sites_that_differ_by_more_than_chance_are_told():
+    protocol = protocol_with("meta", lambda members: members.pop("population"), **ENDPOINT, terms=TERMS)
+
+    found = done(protocol)
+
+    assert found["values"]["heterogeneity"]["i_squared"] > 0.5
+    assert "sites-differ" in found["warnings"]
+
+
+def test_the_e_value_of_the_exposure_stands_beside_its_hazard_ratio():
+    values = done(protocol_with("cox", **ENDPOINT, terms=TERMS))["values"]
+
+    ratio = values["hr"][0]
+    risk = (1 - 0.5 ** (ratio**-0.5)) / (1 - 0.5 ** (ratio**0.5))
+    assert values["e_value"]["outcome_is_common"]
+    assert values["e_value"]["estimate"] == pytest.approx(risk + (risk * (risk - 1)) ** 0.5)
+    assert 1 < values["e_value"]["limit"] < values["e_value"]["estimate"]

@@ -113,6 +113,16 @@ WARNINGS: Mapping[str, Promise] = {
         "A site withholds small counts, and others that would give them away; no total is shown there."
     ),
     "noise-added": _("The counts bear noise of each site, as the protocol chooses; they are not exact."),
+    "poor-overlap": _(
+        "Overlap is poor: more than a third of the patients have few others alike in the other arm. Compare fewer, by"
+        " overlap weights or a stricter population."
+    ),
+    "extreme-weights": _(
+        "Weights are extreme: an arm counts for less than half of its patients. Stabilise or trim, or use overlap"
+        " weights."
+    ),
+    "not-balanced": _("Weights leave a standardised difference above 0.1: the arms are not alike in that."),
+    "sites-differ": _("The sites differ by more than chance explains; a common estimate hides that."),
     "curve-cut": _("The curves end where too few persons would be left at risk; some were followed for longer."),
     "mean-beyond-curve": _(
         "A restricted mean reaches beyond the end of the curves and is not given. Ask for one up to an earlier day."

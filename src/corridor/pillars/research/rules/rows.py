@@ -115,6 +115,10 @@ class Rows:
         inside[self.selected] = chosen
         return inside
 
+    def of_those(self, chosen: Mask) -> Rows:
+        """Return the chosen ones of the selected rows."""
+        return Rows(self.protocol, self.table, self.those(chosen), self.lost)
+
     def clock(self, endpoint: Endpoint) -> Clock:
         """Return the times of an endpoint, censored where the follow-up of the protocol ends."""
         times, events = self.variable(endpoint.time), self.variable(endpoint.event)

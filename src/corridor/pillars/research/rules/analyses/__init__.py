@@ -16,9 +16,11 @@ from corridor.pillars.research.rules.analyses.base import (
 from corridor.pillars.research.rules.analyses.cox import CoxBySite
 from corridor.pillars.research.rules.analyses.curves import KaplanMeier
 from corridor.pillars.research.rules.analyses.logrank import LogrankBySite
+from corridor.pillars.research.rules.analyses.meta import MetaAnalysis
 from corridor.pillars.research.rules.analyses.refusals import REFUSED_KINDS
 from corridor.pillars.research.rules.analyses.regressions import Linear, Logistic, Poisson
 from corridor.pillars.research.rules.analyses.summaries import Counts, Moments
+from corridor.pillars.research.rules.analyses.weighting import Weighting
 from corridor.pillars.research.rules.protocol.document import AnalysisItem, Protocol
 
 __all__ = [
@@ -38,7 +40,19 @@ __all__ = [
 ]
 
 KINDS: dict[str, type[Plan]] = {
-    plan.kind: plan for plan in (Counts, Moments, CoxBySite, LogrankBySite, KaplanMeier, Logistic, Poisson, Linear)
+    plan.kind: plan
+    for plan in (
+        Counts,
+        Moments,
+        CoxBySite,
+        LogrankBySite,
+        KaplanMeier,
+        Logistic,
+        Poisson,
+        Linear,
+        Weighting,
+        MetaAnalysis,
+    )
 }
 """Every kind by its name in a protocol."""
 

@@ -77,6 +77,10 @@ class Caution(StrEnum):
 
     CELLS_WITHHELD = "cells-withheld"
     NOISE_ADDED = "noise-added"
+    POOR_OVERLAP = "poor-overlap"
+    EXTREME_WEIGHTS = "extreme-weights"
+    NOT_BALANCED = "not-balanced"
+    SITES_DIFFER = "sites-differ"
     CURVE_CUT = "curve-cut"
     MEAN_BEYOND_CURVE = "mean-beyond-curve"
     HAZARDS_NOT_PROPORTIONAL = "hazards-not-proportional"

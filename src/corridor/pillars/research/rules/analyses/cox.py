@@ -22,6 +22,7 @@ from corridor.pillars.research.rules.analyses.base import (
     read_terms,
 )
 from corridor.pillars.research.rules.analyses.blocks import flat, square
+from corridor.pillars.research.rules.analyses.confounding import described_e_value
 from corridor.pillars.research.rules.disclosure import (
     Design,
     Exposure,
@@ -35,6 +36,7 @@ from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTab
 from corridor.science.cox_newton import NewtonState, newton_start, newton_step
 from corridor.science.cox_results import ChiSquare, CoxFit, cox_fit
 from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock, CoxRows
+from corridor.science.e_values import risk_ratio_of_hazards
 from corridor.science.proportional_hazards import (
     HazardsBlock,
     HazardsTest,
@@ -62,14 +64,20 @@ class CoxBySite(Plan):
 
     def read(self, members: Members) -> None:
         """Take the options."""
-        self.endpoint = read_endpoint(members, self.protocol)
-        self.terms = read_terms(members, self.protocol)
-        self.ties = members.choice("ties", ("efron", "breslow"), absent="efron")
+        self._read_model(members)
         self.robust = members.has("robust") and members.flag("robust")
         self.transform: TimeTransform | None = None
         if members.has("proportional_hazards"):
             chosen = members.choice("proportional_hazards", ("identity", "log"))
             self.transform = "log" if chosen == "log" else "identity"
+
+    def _read_model(self, members: Members) -> None:
+        self.terms = read_terms(members, self.protocol)
+        self._read_clock(members)
+
+    def _read_clock(self, members: Members) -> None:
+        self.endpoint = read_endpoint(members, self.protocol)
+        self.ties = members.choice("ties", ("efron", "breslow"), absent="efron")
 
     def begin(self) -> Request:
         """Ask at zero."""
@@ -81,22 +89,25 @@ class CoxBySite(Plan):
 
     def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
         """Return log-likelihood, gradient and information at the coefficients; or the products of score residuals."""
+        return self._answer(request, rows, None)
+
+    def _answer(self, request: Request, rows: Rows, weights: FloatArray | None) -> Answer:
         matrix, beta = rows.matrix(self.terms), np.array(request.parameters["beta"])
-        cox = self._cox(rows, matrix)
+        cox = self._cox(rows, matrix, weights)
         if request.step == "robust":
             residuals = cox.score_residuals(beta)
             block = {"products": flat(residuals.T @ residuals)}
             shares = _shares_of_squares(self.terms, residuals)
-            return Answer(block, self._exposure(rows, matrix, shares, None))
+            return Answer(block, self._exposure(rows, matrix, shares, None, weights))
         if request.step == "hazards":
-            return self._answer_on_hazards(rows, matrix, cox, beta)
-        at_zero, model = cox.block(np.zeros(len(beta))), "cox: " + "+".join(self.terms)
+            return self._answer_on_hazards(rows, matrix, cox, beta, weights)
+        at_zero, model = cox.block(np.zeros(len(beta))), f"{self.kind}: " + "+".join(self.terms)
         try:
             at_beta = cox.block(beta) if beta.any() else at_zero
         except CoefficientsTooLarge:
             # An error of its own would tell how large the largest predictor is: to the partner it is no fit's path.
             unlikely = Likelihood(model, -math.inf, at_zero.loglik, parameters=len(self.terms))
-            return Answer({}, self._exposure(rows, matrix, (), unlikely))
+            return Answer({}, self._exposure(rows, matrix, (), unlikely, weights))
         likelihood = Likelihood(model, at_beta.loglik, at_zero.loglik, parameters=len(self.terms))
         block = {
             "loglik": [at_beta.loglik],
@@ -107,9 +118,11 @@ class CoxBySite(Plan):
         shares = shares_of_products(self.terms, matrix, cox.expected_events(np.zeros(len(beta))))
         if beta.any():
             shares += shares_of_products(self.terms, matrix, cox.expected_events(beta), is_fitted=True)
-        return Answer(block, self._exposure(rows, matrix, shares, likelihood))
+        return Answer(block, self._exposure(rows, matrix, shares, likelihood, weights))
 
-    def _answer_on_hazards(self, rows: Rows, matrix: FloatArray, cox: CoxRows, beta: FloatArray) -> Answer:
+    def _answer_on_hazards(
+        self, rows: Rows, matrix: FloatArray, cox: CoxRows, beta: FloatArray, own: FloatArray | None
+    ) -> Answer:
         """Return the sums of the test of proportional hazards at the maximum."""
         found = hazards_block(cox, beta, transform=self.transform or "identity")
         block = {
@@ -126,7 +139,7 @@ class CoxBySite(Plan):
             weights = cox.expected_events(beta, scale=np.abs(times) ** power)
             labels = tuple(f"{name} (time^{power})" if power else name for name in self.terms)
             shares += shares_of_products(labels, matrix, weights, is_fitted=True)
-        return Answer(block, self._exposure(rows, matrix, shares, None))
+        return Answer(block, self._exposure(rows, matrix, shares, None, own))
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
         """Return the next coefficients, what is asked at the maximum, or the fit."""
@@ -189,6 +202,11 @@ class CoxBySite(Plan):
             "events": {site: int(size[1]) for site, size in sizes.items()},
             "newton_rounds": state.rounds,
         }
+        if self.protocol.exposure in self.terms:
+            place = self.terms.index(self.protocol.exposure)
+            ratios = [float(each[place]) for each in (fit.hr, fit.hr_low, fit.hr_high)]
+            share = sum(values["events"].values()) / sum(values["n"].values())
+            values["e_value"] = described_e_value(self.protocol.exposure, ratios, risk_ratio_of_hazards, share)
         warnings = []
         if hazards is not None:
             values["proportional_hazards"] = {
@@ -200,7 +218,7 @@ class CoxBySite(Plan):
                 warnings.append(Caution.HAZARDS_NOT_PROPORTIONAL)
         return Result(self.precision, values, warnings=tuple(warnings))
 
-    def _cox(self, rows: Rows, matrix: FloatArray) -> CoxRows:
+    def _cox(self, rows: Rows, matrix: FloatArray, weights: FloatArray | None) -> CoxRows:
         if self.endpoint is None or not len(rows):
             raise CannotCompute("no row of this site is in the population and has every value.")
         clock = rows.clock(self.endpoint)
@@ -209,6 +227,7 @@ class CoxBySite(Plan):
             clock.events,
             matrix,
             ties="breslow" if self.ties == "breslow" else "efron",
+            weights=weights,
             entry=clock.entry,
         )
 
@@ -223,7 +242,12 @@ class CoxBySite(Plan):
         return chosen
 
     def _exposure(
-        self, rows: Rows, matrix: FloatArray, shares: tuple[Share, ...], likelihood: Likelihood | None
+        self,
+        rows: Rows,
+        matrix: FloatArray,
+        shares: tuple[Share, ...],
+        likelihood: Likelihood | None,
+        weights: FloatArray | None,
     ) -> Exposure:
         events = self._events(rows)
         return Exposure(
@@ -231,6 +255,7 @@ class CoxBySite(Plan):
             cells={"rows": len(rows), "events": events, "censored": len(rows) - events},
             shares=shares,
             designs=(Design(self.terms, matrix, parameters=len(self.terms), events=events),),
+            weights=weights,
             likelihood=likelihood,
         )
 

@@ -21,11 +21,13 @@ from corridor.pillars.research.rules.analyses.base import (
     read_terms,
 )
 from corridor.pillars.research.rules.analyses.blocks import flat
+from corridor.pillars.research.rules.analyses.confounding import described_e_value
 from corridor.pillars.research.rules.analyses.cox import selections
 from corridor.pillars.research.rules.analyses.site_models import SiteModel
 from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.protocol.document import VariableType
 from corridor.pillars.research.rules.rows import FloatArray, Rows, SiteTable
+from corridor.science.e_values import risk_ratio_of_odds
 from corridor.science.generalised_models import Family, ModelRows, model_fit
 
 __all__ = ["Linear", "Logistic", "Poisson"]
@@ -105,9 +107,15 @@ class _Regression(Plan):
             values["events"] = {site: int(total[0]) for site, total in totals.items()}
             with np.errstate(over="ignore"):
                 ratios = {
-                    name: np.exp(getattr(fit, at)) for name, at in (("", "coef"), ("_low", "low"), ("_high", "high"))
+                    name: np.exp(each).tolist()
+                    for name, each in (("ratio", fit.coef), ("ratio_low", fit.low), ("ratio_high", fit.high))
                 }
-            values |= {f"ratio{name}": each.tolist() for name, each in ratios.items()}
+            values |= ratios
+            if self.family == "binomial" and self.protocol.exposure in self.terms:
+                place = fit.names.index(self.protocol.exposure)
+                share = sum(values["events"].values()) / sum(values["n"].values())
+                of_exposure = [each[place] for each in ratios.values()]
+                values["e_value"] = described_e_value(self.protocol.exposure, of_exposure, risk_ratio_of_odds, share)
         return Result(self.precision, values)
 
     def _cells(self, response: FloatArray) -> dict[str, int]:
