@@ -71,11 +71,14 @@ class LogrankBySite(Plan):
             "events": events.tolist(),
         }
         cells = {label: int(count) for label, count in zip(self.arms.labels, persons, strict=True)}
-        for label, count, died in zip(self.arms.labels, persons, events, strict=True):
-            cells[f"{label} (events)"] = int(died)
-            cells[f"{label} (censored)"] = int(count - died)
+        for label, count, ended in zip(self.arms.labels, persons, events, strict=True):
+            cells[f"{label} (events)"] = int(ended)
+            cells[f"{label} (censored)"] = int(count - ended)
+        died = rows.those(clock.events == 1)
+        sets = self.arms.sets(rows)
+        with_event = {f"{label} (events)": inside & died for label, inside in sets.items()}
         exposure = Exposure(
-            row_sets={"population": rows.selected, **self.arms.sets(rows)},
+            row_sets={"population": rows.selected, **sets, **with_event},
             cells=cells,
             shares=_shares(self.arms, clock, arms, strata),
             events_by_group=self._events(clock, arms, strata),

@@ -65,6 +65,8 @@ class _Regression(Plan):
             raise CannotCompute("no row of this site is in the population and has every value.")
         response, offset = self._response(rows)
         sets, cells = selections(rows, self.terms), self._cells(response)
+        if self.family != "gaussian":
+            sets["outcome"] = rows.those(response == 1)
         if request.step == "start":
             return Answer(
                 self.model.start_block(response, offset),

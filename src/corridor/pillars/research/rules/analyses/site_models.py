@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,7 @@ from corridor.pillars.research.rules.disclosure import (
 )
 from corridor.pillars.research.rules.rows import FloatArray, Mask
 from corridor.science.cox_newton import MonotoneLikelihood, NewtonState, newton_start, newton_step
-from corridor.science.cox_rows import CoxBlock
+from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock
 from corridor.science.generalised_models import Family, ModelRows
 
 __all__ = ["SiteModel"]
@@ -162,13 +163,19 @@ class SiteModel:
         beta = self.own(request.parameters["beta"], site)
         at_start = np.zeros(len(beta))
         at_start[0] = request.parameters["start"][0]
-        found, first = model.block(beta), model.block(at_start)
+        matrix, first = model.covariates[:, 1:], model.block(at_start)
+        design = Design(self.terms, matrix, parameters=len(beta), events=self._events(model))
+        try:
+            found = model.block(beta)
+        except CoefficientsTooLarge:
+            # As in Cox regression: how large the largest predictor is must not be told by an error of its own.
+            unlikely = Likelihood(label, -math.inf, first.loglik, parameters=len(beta))
+            return Answer({}, Exposure(row_sets=sets, cells=cells, designs=(design,), likelihood=unlikely))
         block = {
             "loglik": [found.loglik],
             "gradient": found.gradient.tolist(),
             "information": flat(found.information),
         }
-        matrix = model.covariates[:, 1:]
         shares: tuple[Share, ...] = shares_of_products(self.terms, matrix, model.weights(at_start))
         if (beta != at_start).any():
             shares += shares_of_products(self.terms, matrix, model.weights(beta), is_fitted=True)
@@ -181,7 +188,7 @@ class SiteModel:
                 row_sets=sets,
                 cells=cells,
                 shares=shares,
-                designs=(Design(self.terms, matrix, parameters=len(beta), events=self._events(model)),),
+                designs=(design,),
                 likelihood=Likelihood(label, found.loglik, first.loglik, parameters=len(beta)),
             ),
         )
