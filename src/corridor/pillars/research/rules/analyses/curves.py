@@ -29,6 +29,7 @@ from corridor.pillars.research.rules.analyses.time_tables import (
     common_edges,
     exposed,
     own_edges,
+    rows_of_cells,
     table_of_sites,
     table_to_tell,
 )
@@ -80,15 +81,19 @@ class KaplanMeier(Plan):
         if self.endpoint is None or not len(rows):
             raise CannotCompute("no row of this site is in the population and has every value.")
         timed = Timed(rows.clock(self.endpoint), self.arms.of(rows), self.arms.labels, self._causes)
+        sets = {"population": rows.selected, **self.arms.sets(rows)}
         if request.step == "edges":
             edges = own_edges(timed, policy, among=request.parameters.get("among", ()))
             block = block_of_edges(edges, policy)
         else:
             edges = np.array(request.parameters["edges"])
             block = block_of_table(table_to_tell(timed, edges, policy))
+            if policy.has("time-grid"):
+                cells = rows_of_cells(timed, edges, policy.smallest_cell)
+                sets |= {label: rows.those(cell) for label, cell in cells.items()}
         persons = np.bincount(timed.arms, minlength=len(timed.labels))
         exposure = Exposure(
-            row_sets={"population": rows.selected, **self.arms.sets(rows)},
+            row_sets=sets,
             cells={label: int(count) for label, count in zip(timed.labels, persons, strict=True)},
             time_table=exposed(timed, edges, policy),
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corridor.pillars.research.rules.analyses.base import Block, Blocks, CannotCompute, MalformedBlock, counts_of
 from corridor.pillars.research.rules.disclosure import Policy, TimeTable
-from corridor.pillars.research.rules.rows import Clock, FloatArray
+from corridor.pillars.research.rules.rows import Clock, FloatArray, Mask
 from corridor.science.interval_tables import IntervalTable, check_edges, combine_tables, distinct_edges, interval_table
 from corridor.science.survival_data import BadModel
 
@@ -23,6 +24,7 @@ __all__ = [
     "common_edges",
     "exposed",
     "own_edges",
+    "rows_of_cells",
     "table_of_sites",
     "table_to_tell",
 ]
@@ -47,14 +49,19 @@ class Timed:
     labels: tuple[str, ...]
     causes: int
 
-    def table(self, edges: FloatArray) -> IntervalTable:
-        """Return persons entered, with each event and censored, by interval and arm."""
+    @property
+    def kinds(self) -> FloatArray:
+        """Return how follow-up ended: 0 for censored, 1 for the event, 2 for a competing one; shape (rows,)."""
         kinds = self.clock.events.copy()
         if self.clock.competing is not None:
             kinds[(kinds == 0) & (self.clock.competing == 1)] = 2
+        return kinds
+
+    def table(self, edges: FloatArray) -> IntervalTable:
+        """Return persons entered, with each event and censored, by interval and arm."""
         return interval_table(
             self.clock.times,
-            kinds,
+            self.kinds,
             edges=edges,
             entry=self.clock.entry,
             groups=self.arms,
@@ -67,7 +74,8 @@ def own_edges(timed: Timed, policy: Policy, *, among: Sequence[float] = ()) -> F
     """Return the edges on which this site's table may leave; 0 alone where it can give no interval.
 
     Of the public grid, or of `among`: each as early as every arm has k events since the one before, and none after
-    fewer than k would be left at risk in an arm. Without the guard, every day on which anybody enters or leaves.
+    which fewer than k events and censored would be left out. Without the guard, every day on which anybody enters or
+    leaves.
     """
     if not policy.has("time-grid"):
         return distinct_edges(timed.clock.times, entry=timed.clock.entry)
@@ -77,7 +85,7 @@ def own_edges(timed: Timed, policy: Policy, *, among: Sequence[float] = ()) -> F
     kept = [0]
     for end in range(1, table.intervals + 1):
         merged = _with_late_censoring(table.on_edges(grid[[*kept, end]]), policy.smallest_cell)
-        if not _told(merged, timed.labels).unfit(policy.smallest_cell):
+        if not _told(merged, timed).unfit(policy.smallest_cell):
             kept.append(end)
     return np.asarray(grid[kept])
 
@@ -92,12 +100,36 @@ def table_to_tell(timed: Timed, edges: FloatArray, policy: Policy) -> IntervalTa
     return _with_late_censoring(table, policy.smallest_cell) if policy.has("time-grid") else table
 
 
+def rows_of_cells(timed: Timed, edges: FloatArray, smallest: int) -> dict[str, Mask]:
+    """Return which rows each count of `table_to_tell` is about; rows are those of `timed`.
+
+    Two tables on other edges, or of other rows, could be subtracted: disclosure control looks at all of them together.
+    """
+    ends = np.searchsorted(edges, timed.clock.times, side="left") - 1
+    begins = None if timed.clock.entry is None else np.searchsorted(edges, timed.clock.entry, side="right") - 1
+    kinds, found = timed.kinds, dict[str, Mask]()
+    for arm, label in enumerate(timed.labels):
+        waiting = np.zeros(len(ends), dtype=bool)
+        for interval, (begin, end) in enumerate(pairwise(edges)):
+            where = f"({begin:g}, {end:g}] {label}"
+            here = (timed.arms == arm) & (ends == interval)
+            for cause in range(1, timed.causes + 1):
+                found[f"{where} event {cause}"] = here & (kinds == cause)
+            waiting |= here & (kinds == 0)
+            if waiting.sum() >= smallest:
+                found[f"{where} censored"] = waiting
+                waiting = np.zeros(len(ends), dtype=bool)
+            if begins is not None and interval:
+                found[f"{where} entered"] = (timed.arms == arm) & (begins == interval)
+    return {label: rows for label, rows in found.items() if rows.any()}
+
+
 def exposed(timed: Timed, edges: FloatArray, policy: Policy) -> TimeTable:
     """Return what a site's table on `edges` tells, for disclosure control."""
     if edges.size < 2:
         none = np.zeros((0, 0), dtype=np.int64)
-        return TimeTable(edges=edges, arms=(), events=none, others=none[np.newaxis], remaining=none.ravel())
-    return _told(table_to_tell(timed, edges, policy), timed.labels)
+        return TimeTable(edges=edges, arms=(), events=none, others=none[np.newaxis], beyond=none)
+    return _told(table_to_tell(timed, edges, policy), timed)
 
 
 def _with_late_censoring(table: IntervalTable, k: int) -> IntervalTable:
@@ -111,17 +143,23 @@ def _with_late_censoring(table: IntervalTable, k: int) -> IntervalTable:
     return replace(table, censored=moved)
 
 
-def _told(table: IntervalTable, labels: Sequence[str]) -> TimeTable:
-    here = table.entered.sum(axis=0) > 0
+def _told(table: IntervalTable, timed: Timed) -> TimeTable:
+    width = len(timed.labels)
+    persons = np.bincount(timed.arms, minlength=width)
+    here = persons > 0
+    counted = (table.events[0], table.censored, *table.events[1:])
+    ended = [np.bincount(timed.arms[timed.kinds == kind], minlength=width) for kind in (1, 0, 2)[: timed.causes + 1]]
+    beyond = [all_of_kind - told.sum(axis=0) for all_of_kind, told in zip(ended, counted, strict=True)]
+    beyond.append(persons - table.entered.sum(axis=0))
     later = table.entered.copy()
     later[0] = 0  # who is there from the begin is the arm itself
     others = np.stack([table.censored, later, *table.events[1:]])
     return TimeTable(
         edges=table.edges,
-        arms=tuple(label for label, has_rows in zip(labels, here, strict=True) if has_rows),
+        arms=tuple(label for label, has_rows in zip(timed.labels, here, strict=True) if has_rows),
         events=table.events[0][:, here],
         others=others[:, :, here],
-        remaining=table.remaining[here],
+        beyond=np.stack(beyond)[:, here],
     )
 
 

@@ -19,6 +19,8 @@ __all__ = ["Differences", "hides_in"]
 _PRIME = (1 << 31) - 1
 _MOST_SUBSETS = 2_000_000
 """How many combinations of small groups are tried; beyond, nothing can be shown to be safe, and it is refused."""
+_MANY_SUBSETS = 20_000
+"""How many are tried one by one before combinations of rows, many at a time, are the quicker way."""
 
 _Residues = NDArray[np.int64]
 
@@ -58,8 +60,10 @@ class Differences:
 
         True as well where there are too many small groups to try them all: what cannot be shown to be safe waits.
         """
-        sets = [*self._sets, *(np.asarray(each, dtype=bool) for each in offered)]
-        return hides_in(sets, smallest=self._smallest)
+        known = {each.tobytes() for each in self._sets}
+        news = [each for each in (np.asarray(each, dtype=bool) for each in offered) if each.tobytes() not in known]
+        # Sets that were released before add nothing to what can be combined.
+        return bool(news) and hides_in([*self._sets, *news], smallest=self._smallest)
 
 
 def hides_in(sets: Sequence[Mask], *, smallest: int) -> bool:
@@ -76,8 +80,9 @@ def hides_in(sets: Sequence[Mask], *, smallest: int) -> bool:
     Persons whom no set tells apart form an atom. In the reduced row echelon form of the sets (over a prime field) a
     0/1 vector lies in the span exactly if it equals the sum of the rows at whose pivots it is 1. A random weighting of
     the other columns turns that into a search for atoms whose hashes add up to zero; what is found is verified in
-    full. The rational span and the span modulo a large prime differ only if the prime divides a minor of the 0/1
-    matrix.
+    full. Where there are many atoms, as tables by time have, the search goes over combinations of rows instead
+    (`_row_sums_find_small`). The rational span and the span modulo a large prime differ only if the prime divides a
+    minor of the 0/1 matrix.
     """
     distinct = _distinct(sets)
     if not distinct:
@@ -86,6 +91,9 @@ def hides_in(sets: Sequence[Mask], *, smallest: int) -> bool:
     rows, pivots = _reduced(atoms.members)
     hashes = _hashes(rows, pivots, atoms.members.shape[1])
     small = [int(atom) for atom in np.flatnonzero(atoms.sizes < smallest)]
+    tried = sum(_combinations(len(small), count) for count in range(smallest // 2 + 1))
+    if tried > _MANY_SUBSETS:
+        return _row_sums_find_small(atoms, smallest=smallest)
     return _finds_small(small, atoms.sizes, hashes, rows, pivots, most=smallest - 1)
 
 
@@ -168,6 +176,60 @@ def _finds_small(
                 persons = sum(int(sizes[atom]) for atom in together)
                 if persons <= most and _in_span(together, rows, pivots):
                     return True
+    return False
+
+
+def _row_sums_find_small(atoms: _Atoms, *, smallest: int) -> bool:
+    """Search the span for an indicator of 1 to `smallest` - 1 persons by sums of few rows of several echelon forms.
+
+    Such an indicator holds small atoms alone: eliminating the large ones first leaves the part of the span that it is
+    in. It equals the sum of the rows at whose pivots it is 1. Of m echelon forms whose pivots have no atom in common,
+    one has at most 1/m of its atoms among the pivots: sums of so many rows of each form are all that need be looked at.
+
+    Notes
+    -----
+    The search for words of least weight of Brouwer and Zimmermann: Betten, Braun, Fripertinger, Kerber, Kohnert and
+    Wassermann 2006, Error-Correcting Linear Codes, section 1.8.
+    """
+    order = np.argsort(atoms.sizes < smallest, kind="stable")
+    large = int((atoms.sizes >= smallest).sum())
+    rows, pivots = _reduced(atoms.members[:, order])
+    rows = rows[np.array(pivots) >= large][:, large:]
+    sizes, most = atoms.sizes[order][large:], smallest - 1
+    rank, unused = len(rows), np.ones(sizes.size, dtype=bool)
+    forms: list[_Residues] = []
+    while rank:
+        order = np.argsort(~unused, kind="stable")
+        form, pivots = _reduced(rows[:, order])
+        chosen = order[pivots]
+        if not unused[chosen].all():
+            break
+        back = np.empty_like(form)
+        back[:, order] = form
+        forms.append(back)
+        unused[chosen] = False
+        if len(forms) > most or unused.sum() < rank:
+            break
+    if not forms:
+        return False
+    depth = max(1, most // len(forms))
+    if sum(_combinations(rank, count) for count in range(1, depth + 1)) * len(forms) > _MOST_SUBSETS:
+        return True
+    return any(_sums_find_small(form, sizes, most=most, depth=depth) for form in forms)
+
+
+def _sums_find_small(form: _Residues, sizes: NDArray[np.int64], *, most: int, depth: int) -> bool:
+    """Tell whether a sum of 1 to `depth` rows is an indicator of at most `most` persons."""
+    none = np.zeros((1, form.shape[1]), dtype=np.int64)
+    waiting: list[tuple[_Residues, int, int]] = [(none, 0, 0)]
+    while waiting:
+        total, begin, count = waiting.pop()
+        sums = (total + form[begin:]) % _PRIME
+        fits = (sums <= 1).all(axis=1)
+        if fits.any() and ((sums[fits] @ sizes) <= most).any():
+            return True
+        if count + 1 < depth:
+            waiting.extend((sums[place : place + 1], begin + place + 1, count + 1) for place in range(len(sums) - 1))
     return False
 
 

@@ -69,26 +69,30 @@ class TimeTable:
     events : array of int, shape (intervals, arms)
     others : array of int, shape (kinds, intervals, arms)
         Every other count: those censored, those who enter later than the first interval, those with a competing event.
-    remaining : array of int, shape (arms,)
-        Persons followed beyond the last edge: known from the others by subtraction.
+    beyond : array of int, shape (kinds, arms)
+        What the table leaves out: those with the event and those censored beyond the last edge, in this order, then
+        those with a competing event and those who enter there. Whoever knows the totals of an arm has them by
+        subtraction.
     """
 
     edges: FloatArray
     arms: tuple[str, ...]
     events: NDArray[np.int64]
     others: NDArray[np.int64]
-    remaining: NDArray[np.int64]
+    beyond: NDArray[np.int64]
 
     def unfit(self, smallest: int) -> tuple[str, ...]:
         """Return what may not leave where groups of 1 to `smallest` - 1 persons are protected.
 
-        Each interval needs as many events in every arm; every other count is of none or of as many; so is what remains
-        at the end.
+        Each interval needs as many events in every arm; every other count is of none or of as many. As many events and
+        censored lie beyond the last edge: an edge at which none is left would tell when the last one was.
         """
         few = (self.others > 0) & (self.others < smallest)
         wrong = (self.events < smallest) | few.any(axis=0)
         found = [f"({self.edges[at]:g}, {self.edges[at + 1]:g}] {self.arms[arm]}" for at, arm in np.argwhere(wrong)]
-        last = [arm for arm, left in zip(self.arms, self.remaining, strict=True) if 0 < left < smallest]
+        few_others = (self.beyond[2:] > 0) & (self.beyond[2:] < smallest)
+        left_few = np.vstack([self.beyond[:2] < smallest, few_others])
+        last = [arm for arm, few_of in zip(self.arms, left_few.T, strict=True) if few_of.any()]
         return (*found, *(f"after {self.edges[-1]:g} {arm}" for arm in last))
 
 
