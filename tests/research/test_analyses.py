@@ -13,6 +13,7 @@ import pytest
 from corridor import science
 from corridor.base.textfiles import read_table
 from corridor.pillars.research.rules.analyses import Request, plan_of
+from corridor.pillars.research.rules.analyses.cox import pairs_of_rows
 from corridor.pillars.research.rules.disclosure import REHEARSAL, Policy
 from corridor.pillars.research.rules.engine import AnswerRefused, answer_request
 from corridor.pillars.research.rules.ledger import Ledger, MemoryLedger
@@ -438,3 +439,22 @@ def two_curves(members: dict[str, Any]) -> None:
     curve = {"kind": "kaplan-meier", "title": {"en": "x"}, **ENDPOINT}
     older = [{"variable": "age_years", "at_least": 32}]
     members["analyses"] = [{"id": "overall", **curve}, {"id": "older", **curve, "where": older}]
+
+
+def test_concordance_of_pairs_within_sites_is_that_of_r():
+    expected = golden()["concordance"]["stratified_by_site_efron"]
+
+    found = done(protocol_with("cox", **ENDPOINT, terms=TERMS, concordance=True))["values"]["concordance"]
+
+    assert found["value"] == pytest.approx(expected["concordance"], rel=MODEL)
+    assert found["se"] == pytest.approx(expected["se"], rel=1e-7)
+
+
+def test_the_pairs_of_each_row_add_up_to_those_of_the_site():
+    part = cohorts()["DE"]
+    block = science.concordance_block(part.times, part.events, part.hormon)
+
+    pairs = pairs_of_rows(part.times, part.events)
+
+    assert pairs.sum() == 2 * (block.concordant + block.discordant + block.tied_score)
+    assert (pairs**2).sum() == block.pairs_squared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from corridor.pillars.research.rules.disclosure import (
     shares_of_sums,
 )
 from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTable
+from corridor.science.concordances import ConcordanceBlock, concordance, concordance_block
 from corridor.science.cox_newton import NewtonState, newton_start, newton_step
 from corridor.science.cox_results import ChiSquare, CoxFit, cox_fit
 from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock, CoxRows
@@ -45,7 +47,7 @@ from corridor.science.proportional_hazards import (
     hazards_test,
 )
 
-__all__ = ["CoxBySite", "selections"]
+__all__ = ["CoxBySite", "pairs_of_rows", "selections"]
 
 MOST_ROUNDS = 25
 LEVEL = 0.05
@@ -56,8 +58,8 @@ class CoxBySite(Plan):
     """Hazard ratios with a baseline hazard of its own for each site; exact.
 
     Options: ``endpoint``, ``terms``, ``ties`` (efron or breslow), ``robust`` (errors by row),
-    ``proportional_hazards`` (identity or log: test whether effects change with time or its logarithm). In rounds of
-    Newton's method from zero, and one more for each of the last two.
+    ``proportional_hazards`` (identity or log: test whether effects change with time or its logarithm), ``concordance``
+    (of pairs within each site). In rounds of Newton's method from zero, and one more for each of the last three.
     """
 
     kind = "cox"
@@ -70,6 +72,9 @@ class CoxBySite(Plan):
         if members.has("proportional_hazards"):
             chosen = members.choice("proportional_hazards", ("identity", "log"))
             self.transform = "log" if chosen == "log" else "identity"
+        self.concordance = members.has("concordance") and members.flag("concordance")
+        if self.concordance and self.endpoint is not None and self.endpoint.entry:
+            members.fault("concordance", "expected false: pairs with delayed entry cannot be compared")
 
     def _read_model(self, members: Members) -> None:
         self.terms = read_terms(members, self.protocol)
@@ -99,6 +104,8 @@ class CoxBySite(Plan):
             block = {"products": flat(residuals.T @ residuals)}
             shares = _shares_of_squares(self.terms, residuals)
             return Answer(block, self._exposure(rows, matrix, shares, None, weights))
+        if request.step == "concordance":
+            return self._answer_on_pairs(rows, matrix, beta, weights)
         if request.step == "hazards":
             return self._answer_on_hazards(rows, matrix, cox, beta, weights)
         at_zero, model = cox.block(np.zeros(len(beta))), f"{self.kind}: " + "+".join(self.terms)
@@ -141,6 +148,18 @@ class CoxBySite(Plan):
             shares += shares_of_products(labels, matrix, weights, is_fitted=True)
         return Answer(block, self._exposure(rows, matrix, shares, None, own))
 
+    def _answer_on_pairs(self, rows: Rows, matrix: FloatArray, beta: FloatArray, weights: FloatArray | None) -> Answer:
+        """Return the counts of pairs of this site's rows, ordered by the fit as by their times or against them."""
+        if self.endpoint is None:
+            raise CannotCompute("the protocol names no endpoint for this analysis.")
+        clock = rows.clock(self.endpoint)
+        found = asdict(concordance_block(clock.times, clock.events, matrix @ beta))
+        names = ("pairs", "pairs x pairs")
+        pairs = pairs_of_rows(clock.times, clock.events)
+        shares = shares_of_sums(names, np.column_stack([pairs, pairs**2]))
+        block = {name: [float(number)] for name, number in found.items()}
+        return Answer(block, self._exposure(rows, matrix, shares, None, weights))
+
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
         """Return the next coefficients, what is asked at the maximum, or the fit."""
         state = newton_start(self.terms, limit=MOST_ROUNDS)
@@ -151,12 +170,16 @@ class CoxBySite(Plan):
         beta = {"beta": state.beta.tolist()}
         if not state.converged:
             return Request(len(history) + 1, "block", beta)
-        for step, is_wanted in (("robust", self.robust), ("hazards", self.transform is not None)):
+        wanted = {"robust": self.robust, "hazards": self.transform is not None, "concordance": self.concordance}
+        for step, is_wanted in wanted.items():
             if is_wanted and step not in at_maximum:
                 return Request(len(history) + 1, step, beta)
         fit = cox_fit(state, products=self._products(at_maximum["robust"]) if self.robust else None)
         hazards = self._hazards_test(at_maximum["hazards"]) if self.transform is not None else None
-        return self._result(state, fit, hazards, history[0][1])
+        result = self._result(state, fit, hazards, history[0][1])
+        if self.concordance:
+            return replace(result, values={**result.values, "concordance": _concordance(at_maximum["concordance"])})
+        return result
 
     def _products(self, answers: Blocks) -> list[FloatArray]:
         width = len(self.terms)
@@ -258,6 +281,25 @@ class CoxBySite(Plan):
             weights=weights,
             likelihood=likelihood,
         )
+
+
+def pairs_of_rows(times: FloatArray, events: FloatArray) -> FloatArray:
+    """Return in how many comparable pairs each row is, shape (rows,)."""
+    died = np.sort(times[events == 1])
+    everyone = np.sort(times)
+    as_survivor = np.searchsorted(died, times, side="left").astype(float)
+    # One censored on the day of an event outlives it.
+    as_survivor[events == 0] = np.searchsorted(died, times[events == 0], side="right")
+    tied = np.searchsorted(died, times, side="right") - np.searchsorted(died, times, side="left")
+    later = len(times) - np.searchsorted(everyone, times, side="left") - tied
+    return as_survivor + np.where(events == 1, later, 0)
+
+
+def _concordance(blocks: Blocks) -> dict[str, float]:
+    numbers = {name: numbers_of(blocks, name, size=1) for name in ConcordanceBlock.__dataclass_fields__}
+    of_sites: list[dict[str, Any]] = [{name: float(each[site][0]) for name, each in numbers.items()} for site in blocks]
+    found = concordance([ConcordanceBlock(**one) for one in of_sites])
+    return {"value": found.value, "se": found.se, "low": found.low, "high": found.high}
 
 
 def _described(test: ChiSquare) -> dict[str, Any]:

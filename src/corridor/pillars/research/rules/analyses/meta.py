@@ -49,7 +49,7 @@ class MetaAnalysis(CoxBySite):
     def read(self, members: Members) -> None:
         """Take the options."""
         self._read_model(members)
-        self.robust, self.transform = False, None
+        self.robust, self.transform, self.concordance = False, None, False
         self.term = members.text("term") if members.has("term") else self.protocol.exposure
         if self.term not in self.terms:
             members.fault("term", "expected one of the terms; without it, the exposure of the protocol is one of them")

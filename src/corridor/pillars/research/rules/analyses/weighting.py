@@ -65,7 +65,7 @@ class Weighting(CoxBySite):
         self.exposure = exposure
         self.terms = (exposure,)
         self._read_clock(members)
-        self.robust, self.transform = True, None
+        self.robust, self.transform, self.concordance = True, None, False
         self.propensity = read_terms(members, self.protocol, "propensity")
         if exposure in self.propensity:
             members.fault("propensity", "expected terms other than the exposure")
