@@ -2,9 +2,11 @@
 
 import json
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +336,12 @@ def test_what_a_reader_would_have_to_guess_is_refused_by_its_place(
     assert pointer in faults(plan)
 
 
+def test_a_file_of_another_kind_is_told_from_a_faulty_plan() -> None:
+    with pytest.raises(MalformedSchedule, match="corridor care plan"):
+        read_plan_definition(reference_text("breast-cancer-follow-up"))
+    assert faults({"resourceType": "CarePlan", "status": "active"}) == {"/resourceType"}
+
+
 def test_what_only_describes_is_passed_over() -> None:
     plan = write_plan_definition(schedule())
     plan |= {"purpose": "x", "jurisdiction": [], "text": {"status": "generated", "div": "<div/>"}}
@@ -484,6 +492,56 @@ def test_two_tables_that_differ_by_a_few_persons_are_not_both_given() -> None:
 
     first, second = adherence(plan, found, policy=Policy())
     assert (first.persons, second.persons, second.withheld) == (30, None, "differencing")
+
+
+def told_sets(plan: Schedule, patients: list[Patient], on: date) -> list[frozenset[str]]:
+    """Return the persons behind each number that the figures tell, counted again from the calendar of each patient."""
+    sets = []
+    for figure in adherence(plan, follow(plan, patients, on=on), policy=Policy()):
+        (what,) = [each for each in plan.groups[0].items if each.code == figure.item]
+        kept: dict[str, set[str]] = {"persons": set(), "all": set(), "some": set(), "none": set()}
+        for one in patients:
+            cards = slow_standings(replace(plan, groups=(RiskGroup("standard", "Standard", (what,)),)), one, on)
+            closed = [standing is Standing.ON_TIME for standing, judged in cards if judged]
+            if closed:
+                kept["persons"].add(one.person)
+                kept["all" if all(closed) else "some" if any(closed) else "none"].add(one.person)
+        numbers = (figure.persons, figure.all_on_time, figure.some_on_time, figure.none_on_time)
+        for number, who in zip(numbers, kept.values(), strict=True):
+            assert number is None or number == len(who)
+            sets += [frozenset(who)] if number else []
+    return sets
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(10, 40))
+def test_no_sum_or_difference_of_what_is_told_is_of_one_to_four_persons(random: Any, size: int) -> None:
+    items_ = (item("visit", ((2, 1, 3), (5, 4, 6))), item("mammography", ((4, 3, 5),)), item("echo", ((4, 3, 6),)))
+    plan = schedule(*items_)
+
+    def day(most: int) -> date:
+        return START + timedelta(days=random.randrange(most))
+
+    patients = [
+        Patient(
+            f"p{n}",
+            START,
+            "standard",
+            died_on=day(250) if random.random() < 0.2 else None,
+            visits={each.code: tuple(day(220) for _ in range(random.randrange(6))) for each in items_},
+        )
+        for n in range(size)
+    ]
+
+    sets = told_sets(plan, patients, START + timedelta(days=random.randrange(100, 260)))
+
+    for signs in product((-1, 0, 1), repeat=len(sets)):
+        if 0 < sum(map(abs, signs)) <= 4:
+            total = Counter({one.person: 0 for one in patients})
+            for sign, who in zip(signs, sets, strict=True):
+                total.update(dict.fromkeys(who, sign))
+            if set(total.values()) <= {0, 1}:
+                assert not 0 < sum(total.values()) < 5
 
 
 # --- the commands ---

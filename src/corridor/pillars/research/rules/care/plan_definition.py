@@ -89,9 +89,13 @@ def read_plan_definition(document: str) -> Schedule:
         raise MalformedSchedule.of_text(f"expected at most {MAX_BYTES} characters, came {len(document)}")
     try:
         root = Members.of(json.loads(document))
-    except (ValueError, RecursionError) as fault:
-        raise MalformedSchedule.of_text(f"the file is no JSON: {type(fault).__name__}") from None
+    except (ValueError, RecursionError):
+        raise MalformedSchedule.of_text(
+            "the file is no JSON; expected a FHIR PlanDefinition, as `corridor care plan` writes one"
+        ) from None
     root.choice("resourceType", ("PlanDefinition",))
+    if root.faults:
+        raise MalformedSchedule(tuple(root.faults))  # of another resource every member would be a fault
     url = root.text("url", pattern=URL)
     if root.has("type"):
         _coding(root.members("type"), "type", system=_TYPE, allowed=("clinical-protocol",))
