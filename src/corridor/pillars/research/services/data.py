@@ -71,6 +71,9 @@ def freeze_rows(*, study: str, harmonised: Harmonised, actor: Actor, now: dateti
     note(snapshot=digest, rows=harmonised.report.kept)
     known = Snapshot.objects.filter(study=row, hash=digest).first()
     if known is not None:
+        # Rows are in no backup: after one was put back elsewhere they are frozen anew, under the hash that was signed.
+        if not (_path(known.name).exists() and keystore.has_body_key(keystore.home(), _key(known.name))):
+            _write(known.name, pack_snapshot(harmonised.table))
         return known
     name = uuid.uuid4().hex
     _write(name, pack_snapshot(harmonised.table))
