@@ -23,10 +23,20 @@ __all__ = ["data", "sign_data"]
 @click.option(
     "--map", "mapping", type=click.Path(path_type=Path), metavar="MAP.toml", help="How columns become variables."
 )
+@click.option(
+    "--query",
+    type=click.Path(path_type=Path),
+    metavar="QUERY.sql",
+    help="Read a database: FILE is then env:NAME or file:PATH, which holds its URL.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the report and freeze nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def data(study_name: str, file: Path, mapping: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def data(
+    study_name: str, file: Path, mapping: Path | None, query: Path | None, *, dry_run: bool, as_json: bool
+) -> None:
     """Bring the rows of FILE into the variables of STUDY, print the report, and freeze them for signing.
+
+    FILE is CSV, Parquet or an export of REDCap, or with --query the name of a connection to PostgreSQL or SQLite.
 
     Example: corridor study data breast-hormone cohort.csv --map columns.toml
     """
@@ -35,10 +45,13 @@ def data(study_name: str, file: Path, mapping: Path | None, *, dry_run: bool, as
     protocol = queries.find_study(study_name, actor=actor).protocol
     mapped = read_text(mapping) if mapping else ""
     rules = load_site_mapping(mapped, variables=[each.name for each in protocol.variables]) if mapped else SiteMapping()
-    harmonised = harmonise(read_table(file), protocol=protocol, mapping=rules)
+    asked = read_text(query) if query else ""
+    rows = services.read_database(str(file), asked) if query else read_table(file)
+    harmonised = harmonise(rows, protocol=protocol, mapping=rules)
     frozen = None
     if not dry_run:
-        services.register_data(study=study_name, source=file.name, mapping=mapped, actor=actor, now=now)
+        source = str(file) if query else file.name
+        services.register_data(study=study_name, source=source, mapping=mapped, query=asked, actor=actor, now=now)
         frozen = services.freeze_rows(study=study_name, harmonised=harmonised, actor=actor, now=now)
     if as_json:
         told = {"snapshot": frozen.hash if frozen else None, "report": asdict(harmonised.report)}

@@ -10,7 +10,9 @@ class SiteData(models.Model):
 
     study = models.OneToOneField(Study, on_delete=models.PROTECT, related_name="data")
     source = models.CharField(max_length=300)
-    """The file's name, or the database and the name of its stored query."""
+    """The file's name, or the name of the connection to a database, never its URL."""
+    query = models.TextField(default="", blank=True)
+    """The query that gives the rows, where they come from a database."""
     mapping = models.TextField(default="", blank=True)
     registered_by = models.CharField(max_length=300)
     registered_at = models.DateTimeField()

@@ -4,6 +4,7 @@ from corridor.pillars.research.services.approvals import register_approvals
 from corridor.pillars.research.services.arrivals import forget_blocks, take_acts
 from corridor.pillars.research.services.by_hand import ask_to_release_unseen, hold_answers
 from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
+from corridor.pillars.research.services.databases import read_database
 from corridor.pillars.research.services.ledger import noise_key
 from corridor.pillars.research.services.runs import (
     ask_to_release,
@@ -29,6 +30,7 @@ __all__ = [
     "hold_answers",
     "noise_key",
     "propose_study",
+    "read_database",
     "record_answer",
     "register_approvals",
     "register_data",

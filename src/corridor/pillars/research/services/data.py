@@ -34,8 +34,15 @@ class NoSuchSnapshot(WrongUsage):
 
 
 @write("research.register_data", subject="study")
-def register_data(*, study: str, source: str, mapping: str, actor: Actor, now: datetime) -> SiteData:
+def register_data(*, study: str, source: str, mapping: str, actor: Actor, now: datetime, query: str = "") -> SiteData:
     """Record where this site's rows come from and how they become the study's variables.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file, or of the connection to a database; never its URL.
+    query : str
+        The query that gives the rows, where they come from a database.
 
     Raises
     ------
@@ -48,6 +55,7 @@ def register_data(*, study: str, source: str, mapping: str, actor: Actor, now: d
         defaults={
             "source": source,
             "mapping": mapping,
+            "query": query,
             "registered_by": actor_name(actor),
             "registered_at": now,
         },
