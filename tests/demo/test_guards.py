@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from corridor.demo import acts, cast
+from corridor.demo import acts, cast, joint_study
 from corridor.demo.acts import Story
 from corridor.demo.cast import CHINA, NODES, PAKISTAN, RUSSIA, NodePart
 from corridor.demo.stage import ActFailed, Programs, Stage, guest, stage, start_player, stop_player, wait_for
@@ -217,3 +217,8 @@ def test_a_restore_fails_where_envelopes_are_not_known_again(played: Played) -> 
     with played.copied("loaded", "exactly-once") as story:
         story.early_backup = played.backups["signed", CHINA.country]
         fails(acts.welcome_the_restored, story, "arrives twice gets the same receipts")
+
+
+def test_a_study_fails_where_every_answer_may_leave(played: Played) -> None:
+    with played.live("disclosure-control", PAKISTAN, CHINA) as story:
+        fails(joint_study.study_together, story, "an analysis that tells of four patients of a site is refused")

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from corridor.demo import commands
-from corridor.demo.acts import ACTS
 from corridor.demo.cast import NODES
+from corridor.demo.commands import STORY
 from corridor.demo.display import Display
 from corridor.demo.stage import ActFailed, NodeDidNotStart, Programs, stage
 
@@ -44,9 +44,9 @@ def test_every_act_holds_and_the_command_ends_with_0(tmp_path: Path) -> None:
         [*COMMAND, "--no-serve", "--home", str(folder)], capture_output=True, text=True, timeout=800, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    for number, (title, _) in enumerate(ACTS, start=1):
-        assert f"{number}/{len(ACTS)}  {title}" in run.stdout
-    assert f"{len(ACTS)} acts played and checked" in run.stdout
+    for number, (title, _) in enumerate(STORY, start=1):
+        assert f"{number}/{len(STORY)}  {title}" in run.stdout
+    assert f"{len(STORY)} acts played and checked" in run.stdout
     assert "None" not in run.stdout
     assert "\r" not in run.stdout, "what moves is for a terminal alone"
     assert processes_that_name(folder) == []

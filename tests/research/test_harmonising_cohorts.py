@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +84,9 @@ def test_the_source_files_of_both_cohorts_come_to_the_sites_of_the_golden_result
     assert [int(person.partition("-")[2]) for person in expected.table.persons] == [
         int(person) for person in found.table.persons
     ]
+
+
+@pytest.mark.parametrize(("cohort", "site"), [("rotterdam", "nl"), ("gbsg", "de")])
+def test_the_cohorts_of_the_demonstration_are_those_of_the_golden_results(cohort: str, site: str) -> None:
+    shipped = resources.files("corridor.demo").joinpath(f"cohort-{cohort}.csv").read_bytes()
+    assert shipped == (GOLDEN / f"site_{site}.csv").read_bytes()

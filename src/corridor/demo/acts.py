@@ -71,7 +71,7 @@ def sign_the_agreements(story: Story) -> None:
         it.player(one).do("pin", **cards[other.country])
         it.player(other).do("pin", **cards[one.country])
     for name, (one, other) in (("pakistan_china", PAIRS[0]), ("china_russia", PAIRS[1]), ("emergency", PAIRS[0])):
-        story.agreements[name] = _sign(story, name, one, other)
+        story.agreements[name] = sign_agreement(story, name, one, other)
     weekly, annex = story.agreements["pakistan_china"], story.agreements["emergency"]
     for part in PAIRS[0]:
         states = it.player(part).do("states")
@@ -381,7 +381,8 @@ def _figures(player: Player, of: NodePart) -> list[tuple[Any, ...]]:
     )
 
 
-def _sign(story: Story, name: str, one: NodePart, other: NodePart) -> str:
+def sign_agreement(story: Story, name: str, one: NodePart, other: NodePart) -> str:
+    """Have one side propose an agreement of the demonstration and both sign it; return its hash."""
     it = story.it
     agreement: str = it.player(one).do("propose", name=name, today=story.monday.isoformat())
     it.player(one).do("sign", agreement=agreement)

@@ -18,6 +18,7 @@ PEOPLE: tuple[tuple[str, str], ...] = (
     ("officer.two", "officer"),
     ("epidemiologist", "epidemiologist"),
     ("steward", "steward"),
+    ("researcher", "researcher"),
     ("auditor", "auditor"),
 )
 """People are named by their office: nobody who exists is meant."""
@@ -109,6 +110,10 @@ RUSSIA = NodePart(
     ),
 )
 NODES = (PAKISTAN, CHINA, RUSSIA)
+COHORTS = {"PK": "cohort-rotterdam.csv", "CN": "cohort-gbsg.csv"}
+"""The public cohort that a node holds in the study: of the Rotterdam tumour bank and of the German Breast Cancer Study
+Group, as harmonised from the data sets ``rotterdam`` and ``gbsg`` of R's package survival (Royston and Altman 2013, BMC
+Medical Research Methodology 13:33). No patient of the demonstration's countries is among them."""
 
 
 def last_monday(today: date) -> date:

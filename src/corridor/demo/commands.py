@@ -15,10 +15,12 @@ from corridor.base.clock import utcnow
 from corridor.demo import cast
 from corridor.demo.acts import ACTS, Story
 from corridor.demo.display import Display
+from corridor.demo.joint_study import study_together
 from corridor.demo.real import REAL_ACTS, DataFile, RealStory, read_layout
 from corridor.demo.stage import ActFailed, NodeDidNotStart, Stage, stage, start_jobs
 
 FOLDER = Path(".demo")
+STORY = (*ACTS, ("A study over two nodes", study_together))
 
 
 @click.command("demo")
@@ -54,7 +56,7 @@ def _play(folder: Path, files: tuple[DataFile, ...], *, is_served: bool) -> None
     started, display = time.monotonic(), Display()
     click.echo(f"Three nodes are made and started in {folder} ...")
     with stage(folder, cast.NODES, simulated=not files) as it:
-        acts = REAL_ACTS if files else ACTS
+        acts = REAL_ACTS if files else STORY
         monday = cast.last_monday(utcnow().date())
         story = RealStory(it=it, monday=monday, say=display.say, progress=display.progress, files=files)
         for number, (title, act) in enumerate(acts, start=1):

@@ -34,10 +34,23 @@ def emergency(today: date) -> tuple[Source, Texts]:
     return source, texts
 
 
-def _annex(name: str, parties: Sequence[NodePart], *, reference: str, today: date) -> tuple[Source, Texts]:
+def study(today: date) -> tuple[Source, Texts]:
+    """Return the agreement of Pakistan and China that opens a joint study."""
+    source, texts = _annex("study", (PAKISTAN, CHINA), reference="DEMO-PK-CN-S", today=today, text="study-text")
+    channel = _channel("study", (PAKISTAN, CHINA), clause="S.1", message="research.study/1")
+    caps = {"envelopes_per_day": 10_000, "persons_per_year": 0}
+    source["channels"] = [channel | {"purpose": "joint-research", "place_level": "country", "caps": caps}]
+    source["purpose"] = "Answer a question on the patients of two institutions without moving a patient's row."
+    source["benefit_sharing"] = "Findings are published together."
+    return source, texts
+
+
+def _annex(
+    name: str, parties: Sequence[NodePart], *, reference: str, today: date, text: str = "text"
+) -> tuple[Source, Texts]:
     words = _words()
     titles = words[name]
-    texts = {language: f"{titles[language]}\n\n{words['text'][language]}\n".encode() for language in titles}
+    texts = {language: f"{titles[language]}\n\n{words[text][language]}\n".encode() for language in titles}
     start = datetime.combine(today - timedelta(days=DAYS_BEFORE), time(), UTC)
     source = {
         "instrument": {"title": titles, "date": start.date(), "reference": reference},

@@ -16,15 +16,15 @@ import uuid
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import django
 
-if TYPE_CHECKING:
-    from corridor.accounts.models import Person
+from corridor.demo import studying
+from corridor.demo.people import allowed, now, staff
 
 Operation = Callable[..., Any]
-OPERATIONS: dict[str, Operation] = {}
+OPERATIONS: dict[str, Operation] = {**studying.OPERATIONS}
 
 
 def operation(function: Operation) -> Operation:
@@ -66,18 +66,6 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _now() -> datetime:
-    from corridor.base.clock import utcnow
-
-    return utcnow()
-
-
-def _person(name: str) -> Person:
-    from corridor.accounts.services import person_named
-
-    return person_named(name)
-
-
 # People and partners
 
 
@@ -96,7 +84,7 @@ def admit(people: list[tuple[str, str, str]]) -> dict[str, str]:
     passwords = {}
     for name, role, language in people:
         passwords[name] = one_time_password()
-        add_person(name, roles=[role], actor=System("demo"), now=_now(), language=language, password=passwords[name])
+        add_person(name, roles=[role], actor=System("demo"), now=now(), language=language, password=passwords[name])
     return passwords
 
 
@@ -115,8 +103,8 @@ def pin(document: str, fingerprint: str) -> bool:
     """Pin a partner's card: one officer asks, the other allows."""
     from corridor.exchange.services import partners
 
-    outcome = partners.ask_to_pin(document.encode(), fingerprint=fingerprint, actor=_person("officer.one"), now=_now())
-    return _allowed(outcome)
+    outcome = partners.ask_to_pin(document.encode(), fingerprint=fingerprint, actor=staff("officer.one"), now=now())
+    return allowed(outcome)
 
 
 @operation
@@ -125,19 +113,10 @@ def pin_alone(document: str, fingerprint: str) -> bool:
     from corridor.accounts.approvals import approve
     from corridor.exchange.services import partners
 
-    officer = _person("officer.one")
-    outcome = partners.ask_to_pin(document.encode(), fingerprint=fingerprint, actor=officer, now=_now())
+    officer = staff("officer.one")
+    outcome = partners.ask_to_pin(document.encode(), fingerprint=fingerprint, actor=officer, now=now())
     if outcome.request_id is not None:
-        approve(outcome.request_id, actor=officer, now=_now())
-    return True
-
-
-def _allowed(outcome: Any) -> bool:
-    from corridor.accounts.approvals import approve
-
-    if outcome.done or outcome.request_id is None:
-        return True
-    approve(outcome.request_id, actor=_person("officer.two"), now=_now())
+        approve(outcome.request_id, actor=officer, now=now())
     return True
 
 
@@ -151,9 +130,9 @@ def propose(name: str, today: str) -> str:
     from corridor.exchange.services import agreement_acts
 
     source, texts = getattr(memoranda, name)(date.fromisoformat(today))
-    officer = _person("officer.one")
-    row = agreement_acts.draft_agreement(source, texts=texts, actor=officer, now=_now())
-    agreement_acts.propose(row.hash, actor=officer, now=_now())
+    officer = staff("officer.one")
+    row = agreement_acts.draft_agreement(source, texts=texts, actor=officer, now=now())
+    agreement_acts.propose(row.hash, actor=officer, now=now())
     return str(row.hash)
 
 
@@ -162,7 +141,7 @@ def sign(agreement: str) -> bool:
     """Sign an agreement: one officer asks, the other allows."""
     from corridor.exchange.services import agreement_acts
 
-    return _allowed(agreement_acts.ask_to_sign(agreement, actor=_person("officer.one"), now=_now()))
+    return allowed(agreement_acts.ask_to_sign(agreement, actor=staff("officer.one"), now=now()))
 
 
 @operation
@@ -170,7 +149,7 @@ def activate(agreement: str) -> str:
     """Open the emergency annex for this side."""
     from corridor.exchange.services import agreement_acts
 
-    return agreement_acts.activate(agreement, actor=_person("officer.one"), now=_now()).value
+    return agreement_acts.activate(agreement, actor=staff("officer.one"), now=now()).value
 
 
 @operation
@@ -178,7 +157,7 @@ def suspend(agreement: str) -> str:
     """Suspend an agreement."""
     from corridor.exchange.services import agreement_acts
 
-    return agreement_acts.suspend(agreement, actor=_person("officer.one"), now=_now()).value
+    return agreement_acts.suspend(agreement, actor=staff("officer.one"), now=now()).value
 
 
 @operation
@@ -186,7 +165,7 @@ def resume(agreement: str) -> bool:
     """Lift this side's suspension: one officer asks, the other allows."""
     from corridor.exchange.services import agreement_acts
 
-    return _allowed(agreement_acts.ask_to_resume(agreement, actor=_person("officer.one"), now=_now()))
+    return allowed(agreement_acts.ask_to_resume(agreement, actor=staff("officer.one"), now=now()))
 
 
 @operation
@@ -194,7 +173,7 @@ def states() -> dict[str, str]:
     """Return the state of every agreement by its hash."""
     from corridor.exchange.queries.agreements import agreements
 
-    return {view.hash: view.state.value for view in agreements(_person("auditor"), now=_now())}
+    return {view.hash: view.state.value for view in agreements(staff("auditor"), now=now())}
 
 
 # Surveillance
@@ -206,11 +185,11 @@ def take_in(path: str, kind: str, source: str, as_of: str, options: dict[str, An
     from corridor.pillars.surveillance import tasks
     from corridor.pillars.surveillance.tables import Mapping
 
-    steward = _person("steward")
+    steward = staff("steward")
     moment = datetime.fromisoformat(as_of)
     mapping = Mapping(**(options or {"simulated": True}))
     file = tasks.read_file(Path(path), name=Path(path).name, kind=kind, mapping=mapping, as_of=moment)
-    taken = tasks.take_in(file, source=source, as_of=moment, actor=steward, now=_now())
+    taken = tasks.take_in(file, source=source, as_of=moment, actor=steward, now=now())
     return dataclasses.asdict(taken)
 
 
@@ -219,9 +198,9 @@ def detect(until: str) -> int:
     """Judge every disease by the periods that end by `until`, and return how many runs there were."""
     from corridor.pillars.surveillance import queries, tasks
 
-    person = _person("epidemiologist")
+    person = staff("epidemiologist")
     codes = queries.diseases_with_data(actor=person)
-    runs = [tasks.detect_disease(code, actor=person, now=_now(), until=date.fromisoformat(until)) for code in codes]
+    runs = [tasks.detect_disease(code, actor=person, now=now(), until=date.fromisoformat(until)) for code in codes]
     return sum(run is not None for run in runs)
 
 
@@ -231,9 +210,9 @@ def share(first_on: str, end_on: str, period: str = "week") -> dict[str, int]:
     from corridor.pillars.surveillance import queries, services
     from corridor.pillars.surveillance.messages import PeriodCounts
 
-    person = _person("epidemiologist")
+    person = staff("epidemiologist")
     sent = withheld = envelopes = 0
-    for channel in queries.channels(actor=person, schema=PeriodCounts.schema_id(), now=_now()):
+    for channel in queries.channels(actor=person, schema=PeriodCounts.schema_id(), now=now()):
         if channel.channel.get("period") != period:
             continue
         for to in channel.partners:
@@ -245,7 +224,7 @@ def share(first_on: str, end_on: str, period: str = "week") -> dict[str, int]:
                     first_on=date.fromisoformat(first_on),
                     end_on=date.fromisoformat(end_on),
                     actor=person,
-                    now=_now(),
+                    now=now(),
                 )
                 sent += shared.sent
                 withheld += shared.withheld
@@ -259,10 +238,10 @@ def notify(disease: str) -> int:
     from corridor.pillars.surveillance import queries, services
     from corridor.pillars.surveillance.messages import CaseNotification
 
-    person = _person("epidemiologist")
-    channels = queries.channels(actor=person, schema=CaseNotification.schema_id(), now=_now())
+    person = staff("epidemiologist")
+    channels = queries.channels(actor=person, schema=CaseNotification.schema_id(), now=now())
     return sum(
-        len(services.notify_cases(channel=channel, disease=disease, actor=person, now=_now())) for channel in channels
+        len(services.notify_cases(channel=channel, disease=disease, actor=person, now=now())) for channel in channels
     )
 
 
@@ -272,15 +251,15 @@ def alert(disease: str, place: str) -> int:
     from corridor.pillars.surveillance import queries, services
     from corridor.pillars.surveillance.messages import Alert
 
-    person = _person("epidemiologist")
+    person = staff("epidemiologist")
     found, _ = queries.signals(actor=person, disease=disease, place=place, limit=1)
     if not found:
         return 0
-    channels = queries.channels(actor=person, schema=Alert.schema_id(), now=_now())
+    channels = queries.channels(actor=person, schema=Alert.schema_id(), now=now())
     return sum(
         len(
             services.share_alert(
-                signal_id=found[0].id, channel=channel, text_code="more-than-expected", actor=person, now=_now()
+                signal_id=found[0].id, channel=channel, text_code="more-than-expected", actor=person, now=now()
             )
         )
         for channel in channels
@@ -292,7 +271,7 @@ def span() -> dict[str, Any]:
     """Return from when to when daily counts are held, and how many of them are negative corrections."""
     from corridor.pillars.surveillance import queries
 
-    person = _person("epidemiologist")
+    person = staff("epidemiologist")
     frame = queries.period_counts(
         actor=person, diseases=queries.diseases_with_data(actor=person), period="day"
     ).frame.drop_nulls("observed")
@@ -309,7 +288,7 @@ def weekly() -> list[dict[str, Any]]:
     """Return every weekly count of first-level places."""
     from corridor.pillars.surveillance import queries
 
-    person = _person("epidemiologist")
+    person = staff("epidemiologist")
     codes = queries.diseases_with_data(actor=person)
     frame = queries.period_counts(actor=person, diseases=codes, level="admin1").frame
     return frame.select("disease", "place", "start_on", "observed").to_dicts()
@@ -320,9 +299,9 @@ def held(partner: str) -> list[dict[str, Any]]:
     """Return every weekly figure held of a partner."""
     from corridor.pillars.surveillance import queries
 
-    person = _person("epidemiologist")
+    person = staff("epidemiologist")
     found = []
-    for code in queries.board(actor=person, now=_now()).diseases:
+    for code in queries.board(actor=person, now=now()).diseases:
         frame = queries.partner_counts(actor=person, disease=code, period="week", first_on=date(1900, 1, 1))
         found += frame.select("from_node", "place", "start_on", "value", "withheld").to_dicts()
     return [row for row in found if row["from_node"] == partner]
@@ -333,7 +312,7 @@ def signals() -> list[dict[str, Any]]:
     """Return every signal."""
     from corridor.pillars.surveillance import queries
 
-    found, _ = queries.signals(actor=_person("epidemiologist"), limit=10_000)
+    found, _ = queries.signals(actor=staff("epidemiologist"), limit=10_000)
     return [
         {name: getattr(each, name) for name in ("disease", "place", "start_on", "observed", "expected", "method")}
         for each in found
@@ -345,7 +324,7 @@ def looked() -> None:
     """Let the epidemiologist look at the board, so that it can say later what is new."""
     from corridor.pillars.surveillance import services
 
-    services.look(actor=_person("epidemiologist"), now=_now())
+    services.look(actor=staff("epidemiologist"), now=now())
 
 
 @operation
@@ -353,8 +332,8 @@ def board(disease: str) -> dict[str, Any]:
     """Return what the Monday board of a disease rests on."""
     from corridor.pillars.surveillance import queries
 
-    person = _person("epidemiologist")
-    view = queries.board(actor=person, now=_now(), disease=disease)
+    person = staff("epidemiologist")
+    view = queries.board(actor=person, now=now(), disease=disease)
     partners = queries.partner_counts(actor=person, disease=disease, period="week", first_on=date(1900, 1, 1))
     return {
         "signals": [
@@ -389,7 +368,7 @@ def try_age_and_sex(agreement: str, to: str, place: str, start_on: str) -> dict[
         period_type="week",
         date_basis="report",
         case_classes=("suspected",),
-        as_of=_now(),
+        as_of=now(),
         simulated=True,
         counts=cells,
     )
@@ -429,7 +408,7 @@ def try_counts(agreement: str, to: str, place: str, start_on: str, value: int) -
         period_type="week",
         date_basis="report",
         case_classes=("suspected",),
-        as_of=_now(),
+        as_of=now(),
         simulated=True,
         counts=(CountCell(place=place, period_start=start, period_end=start + timedelta(weeks=1), value=value),),
     )
@@ -439,7 +418,7 @@ def try_counts(agreement: str, to: str, place: str, start_on: str, value: int) -
 def _try(message: Any, *, agreement: str, to: str, channel: str) -> dict[str, Any]:
     from corridor.exchange.services import send
 
-    crossing = send(message, to=to, agreement=agreement, channel=channel, actor=_person("epidemiologist"), now=_now())
+    crossing = send(message, to=to, agreement=agreement, channel=channel, actor=staff("epidemiologist"), now=now())
     return {"status": crossing.status, "reason": crossing.reason, "envelope": crossing.envelope_id}
 
 
@@ -452,7 +431,7 @@ def crossings(**filters: Any) -> list[dict[str, Any]]:
     from corridor.exchange.queries.crossings import CrossingFilters
     from corridor.exchange.queries.crossings import crossings as read
 
-    views = read(_person("auditor"), CrossingFilters(**{"limit": 1000, **filters}))
+    views = read(staff("auditor"), CrossingFilters(**{"limit": 1000, **filters}))
     return [
         {
             name: getattr(view, name)
@@ -470,7 +449,7 @@ def waiting() -> int:
     """Return how many envelopes wait to be delivered."""
     from corridor.exchange.queries.partners import standing
 
-    return standing(_person("auditor"), _now()).waiting
+    return standing(staff("auditor"), now()).waiting
 
 
 @operation
@@ -480,7 +459,7 @@ def verify_log() -> list[dict[str, Any]]:
 
     return [
         {"origin": check.origin, "size": check.size, "faults": list(check.faults)}
-        for check in verify(actor=_person("auditor"), now=_now())
+        for check in verify(actor=staff("auditor"), now=now())
     ]
 
 
@@ -491,7 +470,7 @@ def partners() -> list[dict[str, Any]]:
 
     return [
         {"node_id": view.node_id, "state": view.state, "reachable": view.is_reachable, "disputes": view.disputes}
-        for view in read(_person("auditor"))
+        for view in read(staff("auditor"))
     ]
 
 
@@ -500,7 +479,7 @@ def prove(envelope: str, path: str) -> int:
     """Write the evidence file of an envelope, as the auditor, and return its size in bytes."""
     from corridor.exchange.services.proofs import prove as write
 
-    data = write(envelope, actor=_person("auditor"), now=_now())
+    data = write(envelope, actor=staff("auditor"), now=now())
     return Path(path).write_bytes(data)
 
 
@@ -517,7 +496,7 @@ def back_up(path: str) -> None:
     from corridor.exchange import keystore
     from corridor.exchange.services import backups
 
-    backups.backup(Path(path), home=keystore.home(), actor=System("demo"), now=_now())
+    backups.backup(Path(path), home=keystore.home(), actor=System("demo"), now=now())
 
 
 @operation
@@ -526,7 +505,7 @@ def put_back(path: str) -> None:
     from corridor.exchange import keystore
     from corridor.exchange.services import backups
 
-    backups.put_back(Path(path), home=keystore.home(), now=_now())
+    backups.put_back(Path(path), home=keystore.home(), now=now())
 
 
 @operation
@@ -542,7 +521,7 @@ def greeted(partner: str, answer: str) -> None:
     """Take the answer to a greeting."""
     from corridor.exchange.services import rounds
 
-    rounds.greet(partner, rounds.Answer.from_bytes(answer.encode()), now=_now())
+    rounds.greet(partner, rounds.Answer.from_bytes(answer.encode()), now=now())
 
 
 @operation
@@ -550,7 +529,7 @@ def prepared(partner: str) -> str:
     """Return the next round for a partner, with checkpoints."""
     from corridor.exchange.services import rounds
 
-    made = rounds.prepare(partner, is_swap_due=True, now=_now())
+    made = rounds.prepare(partner, is_swap_due=True, now=now())
     _prepared[partner] = made
     return made.round.to_bytes().decode() if made else ""
 
@@ -560,7 +539,7 @@ def answered(partner: str, came: str) -> str:
     """Take a partner's round and return the answer."""
     from corridor.exchange.services import rounds
 
-    return rounds.answer(rounds.Round.from_bytes(came.encode()), peer=partner, now=_now()).to_bytes().decode()
+    return rounds.answer(rounds.Round.from_bytes(came.encode()), peer=partner, now=now()).to_bytes().decode()
 
 
 @operation
@@ -568,7 +547,7 @@ def concluded(partner: str, answer: str) -> None:
     """Take the answer to the round that was prepared last."""
     from corridor.exchange.services import rounds
 
-    rounds.conclude(_prepared.pop(partner), rounds.Answer.from_bytes(answer.encode()), now=_now())
+    rounds.conclude(_prepared.pop(partner), rounds.Answer.from_bytes(answer.encode()), now=now())
 
 
 @operation
@@ -585,7 +564,7 @@ def open_epoch() -> bool:
     """Go on from a backup in a new epoch: one officer asks, the other allows."""
     from corridor.exchange.services import restore
 
-    return _allowed(restore.ask_to_open_epoch(actor=_person("officer.one"), now=_now()))
+    return allowed(restore.ask_to_open_epoch(actor=staff("officer.one"), now=now()))
 
 
 @operation
@@ -593,7 +572,7 @@ def confirm_restore(partner: str) -> int:
     """Confirm a partner's restore and return how many of its lost crossings are sent back."""
     from corridor.exchange.services import restore
 
-    return restore.confirm_restore(partner, actor=_person("officer.one"), now=_now())
+    return restore.confirm_restore(partner, actor=staff("officer.one"), now=now())
 
 
 @operation
@@ -614,7 +593,7 @@ def rewrite_history(agreement: str) -> str:
     LogTile.objects.filter(tree=head).delete()
     head.signed_size, head.frontier, head.checkpoint = 0, b"", b""
     head.save()
-    checkpoints.sign(head, now=_now())
+    checkpoints.sign(head, now=now())
     return f"leaf {leaf.index} of {head.size}"
 
 
