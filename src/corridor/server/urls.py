@@ -16,6 +16,7 @@ _PLACES = {
     "corridor.exchange": "exchange/",
     "corridor.web": "web/",
     "corridor.pillars.surveillance": "surveillance/",
+    "corridor.pillars.research": "research/",
 }
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -36,3 +36,10 @@ class ResearchConfig(AppConfig):
         codes.announce(codes.WORK, texts.WORK)
         codes.announce(codes.APPROVAL, texts.APPROVALS)
         codes.announce_faults(texts.FAULTS, with_particulars=texts.PARTICULARS)
+        _announce_pages()
+
+
+def _announce_pages() -> None:
+    from corridor.web.navigation import NavItem, register
+
+    register(NavItem("research", _("Studies"), "research:studies", "research.see_studies"))

@@ -132,3 +132,33 @@ WARNINGS: Mapping[str, Promise] = {
         " follow-up. Look at the curves, or at restricted means."
     ),
 }
+KINDS: Mapping[str, Promise] = {
+    "counts": _("Counts of patients"),
+    "moments": _("Means and standardised differences"),
+    "cox": _("Cox regression stratified by site"),
+    "logrank": _("Log-rank test stratified by site"),
+    "kaplan-meier": _("Kaplan-Meier curves"),
+    "logistic": _("Logistic regression"),
+    "poisson": _("Poisson regression"),
+    "linear": _("Linear regression"),
+}
+PRECISIONS: Mapping[str, Promise] = {
+    "exact": _("Exact: the numbers that pooled rows would give."),
+    "coarsened": _("Coarsened: exact for times rounded up to the grid of the protocol."),
+}
+TYPES: Mapping[str, Promise] = {
+    "number": pgettext_lazy("type of a variable", "number"),
+    "whole": pgettext_lazy("type of a variable", "whole number"),
+    "flag": pgettext_lazy("type of a variable", "yes or no"),
+    "category": pgettext_lazy("type of a variable", "category"),
+    "date": pgettext_lazy("type of a variable", "date"),
+    "person": pgettext_lazy("type of a variable", "pseudonym; it never leaves the site"),
+}
+# What harmonising checks in the rows of a site.
+CHECKS: Mapping[str, Promise] = {
+    "person-repeated": _("rows repeat a patient"),
+    "time-not-positive": _("rows have a time that is not above zero"),
+    "entry-after-end": _("rows enter observation only after its end"),
+    "two-first-events": _("rows have the event and the competing one"),
+    "constant": _("rows all hold the same value"),
+}

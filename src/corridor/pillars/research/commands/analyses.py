@@ -43,24 +43,7 @@ def result(study_name: str, analysis: str, as_json: bool) -> None:
     blocks = [each for each in queries.crossed(run_id, actor=actor) if each.released]
     numbers = sum(each.numbers for each in blocks)
     if as_json:
-        told_ = {
-            "study": study_name,
-            "protocol": view.protocol.hash,
-            "simulated": view.protocol.simulated,
-            "run": run.id,
-            "analysis": analysis,
-            "state": run.state,
-            "site": run.at_site,
-            "reasons": list(run.reasons),
-            "result": run.result,
-            "rows_crossed": 0,
-            "numbers_crossed": numbers,
-            "crossed": [
-                {"round": each.round, "site": each.site, "numbers": each.numbers, "lists": list(each.names)}
-                for each in blocks
-            ],
-        }
-        click.echo(json.dumps(told_, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(queries.run_document(view, run, blocks), ensure_ascii=False, indent=2))
         return
     click.echo(f"{analysis}: {run.state}, run {run.id}")
     if run.waits_for:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
 from corridor.accounts.actors import Actor
-from corridor.accounts.roles import require
+from corridor.accounts.roles import may, require
 from corridor.base.errors import WrongUsage
 from corridor.pillars.research.models import ProtocolVersion, Round, Run, Snapshot
-from corridor.pillars.research.queries.studies import SEE, UnknownStudy
+from corridor.pillars.research.queries.studies import SEE, RunView, StudyView, UnknownStudy
 from corridor.pillars.research.rules.protocol import Protocol, read_protocol
 
 __all__ = [
@@ -25,9 +25,12 @@ __all__ = [
     "find_run",
     "latest_run",
     "protocol_version",
+    "run_document",
     "snapshots",
     "study_versions",
 ]
+
+HOLD = "research.hold_data"
 
 
 class UnknownRun(WrongUsage):
@@ -49,7 +52,14 @@ class VersionView:
 
 @dataclass(frozen=True)
 class SnapshotView:
-    """Frozen rows of this site and the report on them, as `tables.HarmonisationReport` has it."""
+    """Frozen rows of this site.
+
+    Attributes
+    ----------
+    report : mapping
+        As `tables.HarmonisationReport` has it; empty for those who do not hold the site's data, since it counts rows
+        without regard to the smallest cell.
+    """
 
     study: str
     hash: str
@@ -110,13 +120,14 @@ def protocol_version(hash_: str, *, actor: Actor) -> VersionView:
 def snapshots(study: str, *, actor: Actor) -> list[SnapshotView]:
     """Return the frozen rows of this site, the newest first."""
     require(actor, SEE)
+    holds = may(actor, HOLD)
     return [
         SnapshotView(
             study=study,
             hash=row.hash,
             rows=row.rows,
             persons=row.persons,
-            report=row.report,
+            report=row.report if holds else {},
             made_at=row.made_at,
             made_by=row.made_by,
             signed_at=row.signed_at,
@@ -177,6 +188,28 @@ def crossed(run: uuid.UUID, *, actor: Actor) -> list[Crossed]:
         )
         for row in Round.objects.filter(run=run).order_by("number", "site")
     ]
+
+
+def run_document(view: StudyView, run: RunView, blocks: Sequence[Crossed]) -> dict[str, Any]:
+    """Return a run with its result and what crossed for it as JSON values: what command and page export."""
+    left = [each for each in blocks if each.released]
+    return {
+        "study": view.name,
+        "protocol": view.protocol.hash,
+        "simulated": view.protocol.simulated,
+        "run": run.id,
+        "analysis": run.analysis,
+        "state": run.state,
+        "site": run.at_site,
+        "reasons": list(run.reasons),
+        "result": run.result,
+        "rows_crossed": 0,
+        "numbers_crossed": sum(each.numbers for each in left),
+        "crossed": [
+            {"round": each.round, "site": each.site, "numbers": each.numbers, "lists": list(each.names)}
+            for each in left
+        ],
+    }
 
 
 def count_numbers(block: Mapping[str, list[float | None]]) -> int:

@@ -17,12 +17,12 @@ from corridor.exchange import keystore
 from corridor.pillars.research.messages import SiteReady, StudyMessage
 from corridor.pillars.research.models import SiteData, SiteState, Snapshot, Study
 from corridor.pillars.research.queries.studies import UnknownStudy, current_protocol
+from corridor.pillars.research.queries.workspace import HOLD
 from corridor.pillars.research.services.sending import send_act
 from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
 
 __all__ = ["HOLD", "NoSuchSnapshot", "freeze_rows", "register_data", "sign_snapshot"]
 
-HOLD = "research.hold_data"
 FOLDER = "research"
 _NONCE = 12
 

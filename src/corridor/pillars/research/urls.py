@@ -1,0 +1,22 @@
+"""The addresses of research, below ``/research/``."""
+
+from django.urls import path
+
+from corridor.pillars.research.views import acts, found, studies
+
+app_name = "research"
+urlpatterns = [
+    path("", studies.study_list, name="studies"),
+    path("<str:study>/", studies.study_page, name="study"),
+    path("<str:study>/protocol/<str:hash_>/", studies.protocol_page, name="protocol"),
+    path("<str:study>/protocol/<str:hash_>/sign/", acts.sign, name="sign"),
+    path("<str:study>/rows/", studies.rows_page, name="rows"),
+    path("<str:study>/rows/<str:hash_>/sign/", acts.sign_rows, name="sign-rows"),
+    path("<str:study>/request/<str:analysis>/", acts.request_analysis, name="request"),
+    path("<str:study>/standing/", acts.set_standing, name="standing"),
+    path("<str:study>/report/", found.report, name="report"),
+    path("<str:study>/results/<uuid:run>/", found.result, name="result"),
+    path("<str:study>/results/<uuid:run>.csv", found.result_csv, name="result-csv"),
+    path("<str:study>/results/<uuid:run>.json", found.result_json, name="result-json"),
+    path("<str:study>/results/<uuid:run>/release/<int:number>/", acts.release, name="release"),
+]

@@ -1,0 +1,58 @@
+"""The methods of a study in words, written from its protocol: what a report states, and nothing that was not signed."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from corridor.accounts.approvals import isolated
+from corridor.pillars.research.rules.protocol import Protocol
+from corridor.pillars.research.texts import KINDS
+from corridor.pillars.research.views.words import in_words, plain, variable_text
+from corridor.web.cells import language
+from corridor.web.formats import day_text
+
+__all__ = ["methods_text"]
+
+
+def methods_text(protocol: Protocol) -> list[str]:
+    """Return the methods in paragraphs, in the language of the page; quotations stand as the protocol has them."""
+    sites = "; ".join(isolated(f"{site.institution} ({site.country})") for site in protocol.sites)
+    told = [
+        _(
+            "%(sites)s took part under version %(version)d of the protocol, which all of them had signed before any"
+            " result was seen. Patients’ rows stayed at their sites; each site answered with sums over its own rows."
+        )
+        % {"sites": sites, "version": protocol.version},
+        _("Population: %(population)s Time zero: %(time_zero)s. Exposure: %(exposure)s.")
+        % {
+            "population": in_words(protocol.population_text),
+            "time_zero": isolated(protocol.time_zero),
+            "exposure": variable_text(protocol, protocol.exposure),
+        },
+    ]
+    for endpoint in protocol.endpoints:
+        text = _("Endpoint: %(endpoint)s.") % {"endpoint": in_words(endpoint.label) or endpoint.name}
+        if endpoint.follow_up_days:
+            cut = _("Observation was cut after %(days)s days.")
+            text += " " + cut % {"days": plain(endpoint.follow_up_days, 0)}
+        told.append(text)
+    analyses = "; ".join(f"{in_words(item.title)} ({KINDS.get(item.kind, item.kind)})" for item in protocol.analyses)
+    told.append(_("Planned analyses: %(analyses)s.") % {"analyses": analyses})
+    told.append(isolated(protocol.plan.strip()))
+    told.append(
+        _(
+            "No number about fewer than %(k)d persons left a site, nor any that would have given one away together with"
+            " earlier ones. Times were told on a grid of %(grid)d days."
+        )
+        % {"k": protocol.disclosure.smallest_cell, "grid": protocol.disclosure.grid_days}
+    )
+    approvals = "; ".join(
+        f"{site.id}: {isolated(each.body)}, {isolated(each.number)}, {day_text(each.approved_on, language=language())}"
+        for site in protocol.sites
+        for each in site.approvals
+    )
+    if approvals:
+        told.append(_("Approvals: %(approvals)s.") % {"approvals": approvals})
+    if protocol.registration:
+        told.append(_("Registration: %(registration)s.") % {"registration": protocol.registration})
+    return told
