@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from corridor.pillars.research.rules.analyses import Block, Request
 from corridor.pillars.research.rules.analyses.time_tables import Timed, exposed, own_edges
 from corridor.pillars.research.rules.disclosure import Exposure, Policy, judge
 from corridor.pillars.research.rules.engine import next_step
+from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.rules.rows import Clock, Rows, select_rows
 from corridor.science.cox_intervals import cox_interval_block
 from tests.attack.breast import TERMS, analysis, bent_protocol, tables
@@ -86,7 +88,50 @@ def events_by_day(policy: Policy) -> Mapping[str, Loot]:
     return found
 
 
+def curves_that_differ_by_few(policy: Policy) -> Mapping[str, Loot]:
+    """Subtract the curve of those up to 75 from that of all: the events of the few who are older, interval by interval.
+
+    They are more than k; the events of an interval among them are one or two.
+    """
+    younger = [{"variable": "age_years", "at_most": 75}]
+    protocol = bent_protocol(
+        analysis("all", "kaplan-meier", endpoint="rfs"),
+        analysis("younger", "kaplan-meier", endpoint="rfs", where=younger),
+    )
+    found = {}
+    for site, table in tables().items():
+        victim = Victim(table, policy)
+        curves = [_events_of_one(protocol, name, victim) for name in ("all", "younger")]
+        rows = plan(protocol, "all").rows(table)
+        clock, older = _clock(rows), rows.variable("age_years") > 75
+        days = clock.times[older & (clock.events == 1)]
+        known = [set(curve) for curve in curves if curve is not None]
+        common = sorted(known[0].intersection(*known[1:]))
+        hits = 0
+        if curves[0] is not None and curves[1] is not None:
+            for begin, end in pairwise(common):
+                gone = sum(
+                    sum(n for day, n in each.items() if begin < day <= end) * sign
+                    for each, sign in zip(curves, (1, -1), strict=True)
+                )
+                hits += int(gone) if 0 < gone < 5 and gone == ((days > begin) & (days <= end)).sum() else 0
+        found[site] = Loot(hits, len(days))
+    return found
+
+
+def _events_of_one(protocol: Protocol, name: str, victim: Victim) -> dict[float, float] | None:
+    """Return the events by the end of each interval that one site gives for a curve, or None where it refuses."""
+    asked = plan(protocol, name)
+    edges = victim.ask(asked)
+    if edges is None:
+        return None
+    own = [float(edge or 0) for edge in edges["edges"]]
+    table = victim.ask(asked, Request(2, "table", {"edges": own}))
+    return None if table is None else {0.0: 0.0, **dict(zip(own[1:], map(float, table["events"]), strict=True))}  # type: ignore[arg-type]
+
+
 ATTACKS = (
     Attack("risk sets by day", ("time-grid",), risk_sets_by_day, {"nl": 0.369 - 0.0005, "de": 0.445 - 0.0005}),
     Attack("single events by day", ("time-grid",), events_by_day, {"nl": 0.650, "de": 0.816}),
+    Attack("curves that differ by few", ("differencing",), curves_that_differ_by_few, {"nl": 0.3, "de": 0.3}),
 )

@@ -34,6 +34,9 @@ from corridor.pillars.research.tables import unpack_snapshot
 
 __all__ = ["ADVANCE", "advance"]
 
+MOST_REASONS = 200
+"""As many as a refusal may hold."""
+
 _CLOSE = 1e-9
 """How far, relatively, parameters that two sites derived may differ: their processors round differently."""
 
@@ -168,7 +171,7 @@ def _refuse(
         run=state.run,
         state=ending(code),
         site=state.own_site,
-        reasons=list(reasons),
+        reasons=list(reasons[:MOST_REASONS]),
         number=request.round,
         code=code,
         tell=True,

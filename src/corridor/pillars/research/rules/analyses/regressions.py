@@ -26,7 +26,7 @@ from corridor.pillars.research.rules.analyses.cox import selections
 from corridor.pillars.research.rules.analyses.site_models import SiteModel
 from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.protocol.document import VariableType
-from corridor.pillars.research.rules.rows import FloatArray, Rows, SiteTable
+from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTable
 from corridor.science.e_values import risk_ratio_of_odds
 from corridor.science.generalised_models import Family, ModelRows, model_fit
 
@@ -66,7 +66,7 @@ class _Regression(Plan):
         response, offset = self._response(rows)
         sets, cells = selections(rows, self.terms), self._cells(response)
         if self.family != "gaussian":
-            sets["outcome"] = rows.those(response == 1)
+            _add_outcomes(sets, cells, rows.those(response > 0))
         if request.step == "start":
             return Answer(
                 self.model.start_block(response, offset),
@@ -127,6 +127,15 @@ class _Regression(Plan):
         elif self.family == "poisson":
             cells["events"] = int(response.sum())
         return cells
+
+
+def _add_outcomes(sets: dict[str, Mask], cells: dict[str, int], with_outcome: Mask) -> None:
+    """Add whom the gradient counts: those with the outcome, among all and among those with 1 in each 0/1 column."""
+    for name, inside in list(sets.items()):
+        both = inside & with_outcome
+        sets[f"outcome: {name}"] = both
+        cells[f"outcome: {name}"] = int(both.sum())
+        cells[f"no outcome: {name}"] = int(inside.sum()) - int(both.sum())
 
 
 class Logistic(_Regression):

@@ -38,6 +38,8 @@ INTERCEPT = "(intercept)"
 MOST_ROUNDS = 25
 SETTLED_BY = 6
 """From this round on, steps of a fit that has a maximum become shorter fast."""
+MOST_STEPS, LONGEST_STEP, SMALL_STEP = 50, 5.0, 1e-6
+"""Of the search for a site's own intercept."""
 LASTING = 0.7
 LONG = 0.5
 """The least length of a step, in standard errors of the first round, that is told to go on without end."""
@@ -163,13 +165,13 @@ class SiteModel:
         beta = self.own(request.parameters["beta"], site)
         at_start = np.zeros(len(beta))
         at_start[0] = request.parameters["start"][0]
-        matrix, first = model.covariates[:, 1:], model.block(at_start)
+        matrix, at_zero = model.covariates[:, 1:], _best_loglik(model, np.zeros(len(beta) - 1))
         design = Design(self.terms, matrix, parameters=len(beta), events=self._events(model))
         try:
-            found = model.block(beta)
+            found, best = model.block(beta), _best_loglik(model, beta[1:])
         except CoefficientsTooLarge:
             # As in Cox regression: how large the largest predictor is must not be told by an error of its own.
-            unlikely = Likelihood(label, -math.inf, first.loglik, parameters=len(beta))
+            unlikely = Likelihood(label, -math.inf, at_zero, parameters=len(beta))
             return Answer({}, Exposure(row_sets=sets, cells=cells, designs=(design,), likelihood=unlikely))
         block = {
             "loglik": [found.loglik],
@@ -189,7 +191,7 @@ class SiteModel:
                 cells=cells,
                 shares=shares,
                 designs=(design,),
-                likelihood=Likelihood(label, found.loglik, first.loglik, parameters=len(beta)),
+                likelihood=Likelihood(label, best, at_zero, parameters=len(beta)),
             ),
         )
 
@@ -227,3 +229,28 @@ class SiteModel:
         full = np.zeros((len(self.names), len(self.names)))
         full[np.ix_(target, target)] = information[np.ix_(source, source)]
         return CoxBlock(float(numbers_of(one, "loglik", size=1)[site][0]), full_gradient, full)
+
+
+def _best_loglik(model: ModelRows, slopes: FloatArray) -> float:
+    """Return the log-likelihood of a site at `slopes` and the intercept that suits it best.
+
+    Disclosure control compares slopes with none by it. The intercept from which a fit begins comes from the sums of
+    all sites: measured from there, false sums would make any slopes look likely.
+    """
+    beta = np.concatenate(([0.0], slopes))
+    best = model.block(beta)
+    for _ in range(MOST_STEPS):
+        if not best.information[0, 0] > 0:
+            break
+        step = float(np.clip(best.gradient[0] / best.information[0, 0], -LONGEST_STEP, LONGEST_STEP))
+        moved, tried = beta.copy(), best
+        while abs(step) > SMALL_STEP:
+            moved[0] = beta[0] + step
+            tried = model.block(moved)
+            if tried.loglik >= best.loglik:
+                break
+            step /= 2
+        if abs(step) <= SMALL_STEP:
+            break
+        beta, best = moved, tried
+    return float(best.loglik)
