@@ -41,10 +41,12 @@ def left_in_latin(texts: Iterable[str], *, signed: Iterable[str] = ()) -> list[s
     ----------
     texts : iterable of str
     signed : iterable of str
-        Words of an agreement, which stand on every page as the parties signed them.
+        Words of an agreement, which stand on every page as the parties signed them. A plain word, such as the name of
+        a channel, is covered where it stands alone, so that it hides no English word in a sentence.
     """
     words = sorted(set(signed), key=len, reverse=True)
-    cover = re.compile("|".join([*map(re.escape, words), *(f"(?:{pattern})" for pattern in allowed())]), re.ASCII)
+    covered = [re.escape(text) if not text.isalpha() else rf"^{re.escape(text)}$" for text in words]
+    cover = re.compile("|".join([*covered, *(f"(?:{pattern})" for pattern in allowed())]), re.ASCII)
     return [text for text in texts if RUN.search(cover.sub(" ", text))]
 
 

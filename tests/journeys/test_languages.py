@@ -87,7 +87,9 @@ def test_every_allowance_has_a_reason() -> None:
         ("下载CSV file", True),
         ("Подписано 05fa9ca195589def60bc8701c5147b24a31de59a77fdd3cf021ff6a6607108b8", False),
         ("exchange.claim", True),
+        ("alerts", False),
+        ("پیغام alerts", True),
     ],
 )
 def test_words_are_told_from_codes(text: str, *, is_left: bool) -> None:
-    assert (left_in_latin([text]) == [text]) == is_left
+    assert (left_in_latin([text], signed=["alerts"]) == [text]) == is_left

@@ -66,6 +66,14 @@ def test_every_detail_of_the_audit_trail_has_a_text(detail: str) -> None:
     assert texts.is_named(texts.DETAIL, detail)
 
 
+def test_every_part_of_the_node_that_acts_has_a_text() -> None:
+    calls = [call for call in nodes(ast.Call) if is_call_of(call, "System") and isinstance(call.args[0], ast.Constant)]
+    parts = {ast.literal_eval(call.args[0]) for call in calls} - {"demo"}
+
+    assert len(parts) > 5
+    assert [part for part in sorted(parts) if not texts.is_named(texts.SYSTEM, part)] == []
+
+
 def test_every_kind_of_work_and_all_that_recurs_has_a_text() -> None:
     own = {kind for kind, task in registry.tasks().items() if task.run.__module__.startswith("corridor.")}
     recurring = {each.name for each in registry.recurrences() if each.kind in own}

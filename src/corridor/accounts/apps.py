@@ -41,6 +41,7 @@ class AccountsConfig(AppConfig):
         texts.announce(texts.ACTION, texts.ACTIONS)
         texts.announce(texts.DETAIL, texts.DETAILS)
         texts.announce(texts.SYSTEM, texts.SYSTEMS)
+        texts.announce("actor", texts.SYSTEMS)
         texts.announce_faults(texts.FAULTS)
         for detail in ("roles", "given", "taken"):
             texts.announce(detail, {role.name: role.label for role in roles()})

@@ -89,6 +89,8 @@ SYSTEMS: Mapping[str, Promise] = {
     "log verify": _("The node: verifying the log"),
     "login": _("The node: signing in"),
     "node backup": _("The node: backup"),
+    "research": _("The node: research"),
+    "retention": _("The node: periods of retention"),
     "surveillance": _("The node: surveillance"),
 }
 """Which part of the node acted, where no person and no partner did (`System`)."""
