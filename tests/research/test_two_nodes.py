@@ -10,10 +10,9 @@ from corridor.accounts.actors import Peer
 from corridor.base.textfiles import read_table
 from corridor.pillars.research import handlers
 from corridor.pillars.research.models import Round
-from corridor.pillars.research.rules.analyses import plan_of
 from corridor.pillars.research.rules.disclosure import Policy
-from corridor.pillars.research.rules.engine import answer_request, run_locally
 from corridor.pillars.research.rules.ledger import Ledger
+from corridor.pillars.research.rules.rehearsal import run_on_tables
 from corridor.pillars.research.tables import SiteMapping, harmonise
 from tests.exchange.nodes import Corridor
 from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol
@@ -38,7 +37,7 @@ def test_blocks_of_deleted_envelopes_are_forgotten_and_the_joint_result_stays(st
     assert study.run(run, "nl").result == study.run(run, "de").result
 
 
-@pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers", "primary"])
+@pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers", "primary", "curves", "weighted"])
 def test_both_nodes_come_to_the_result_of_a_local_run(study: StudyCorridor, analysis: str) -> None:
     study.ready()
     run = study.request(analysis)
@@ -47,20 +46,10 @@ def test_both_nodes_come_to_the_result_of_a_local_run(study: StudyCorridor, anal
     at_nl, at_de = study.run(run, "nl"), study.run(run, "de")
     assert (at_nl.state, at_de.state) == ("done", "done"), (at_nl.reasons, at_de.reasons)
     assert at_nl.result == at_de.result
-    plan = plan_of(study.protocol.analysis(analysis), study.protocol)
-    tables = {
-        site: harmonise(read_table(GOLDEN / f"site_{site}.csv"), protocol=study.protocol, mapping=SiteMapping()).table
-        for site in SITES
-    }
-    local = run_locally(
-        plan,
-        {
-            site: lambda request, table=table: (
-                answer_request(
-                    plan, request, table=table, policy=Policy.of(study.protocol.disclosure), ledger=Ledger()
-                ).block
-            )
-            for site, table in tables.items()
-        },
-    )
-    assert at_nl.result["values"] == dict(local.result.values)
+    policy, tables = Policy.of(study.protocol.disclosure), {}
+    for site in SITES:
+        rows = read_table(GOLDEN / f"site_{site}.csv")
+        tables[site] = harmonise(rows, protocol=study.protocol, mapping=SiteMapping()).table
+    ledgers = dict.fromkeys(SITES, Ledger())
+    local = run_on_tables(study.protocol, analysis, tables=tables, policy=policy, ledgers=ledgers)
+    assert at_nl.result["values"] == local["values"]
