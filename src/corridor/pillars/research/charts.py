@@ -87,21 +87,41 @@ def forest_plot(effects: Sequence[Effect], *, axis: str, is_ratio: bool = True) 
     )
 
 
-def love_plot(differences: Sequence[tuple[str, float]], *, axis: str, tolerated: float = 0.1) -> dict[str, Any]:
+def love_plot(
+    differences: Sequence[tuple[str, float]],
+    *,
+    axis: str,
+    before: Sequence[tuple[str, float]] = (),
+    tolerated: float = 0.1,
+) -> dict[str, Any]:
     """Return the Vega-Lite definition of a love plot: absolute standardised differences by variable.
+
+    Parameters
+    ----------
+    differences : name and difference of each variable, as points
+    axis : title of the axis
+    before : the same before weighting, as crosses
+    tolerated : where the line stands
 
     Notes
     -----
     Below 0.1 the arms are commonly called balanced: Austin 2009, Statistics in Medicine 28:3083.
     """
     rows: list[dict[str, Any]] = [{"label": label, "value": abs(value)} for label, value in differences]
-    most = max([2 * tolerated, *(1.1 * row["value"] for row in rows)])
+    crosses: list[dict[str, Any]] = [{"label": label, "value": abs(value)} for label, value in before]
+    most = max([2 * tolerated, *(1.1 * row["value"] for row in (*rows, *crosses))])
     scale = {"domain": [0, most], "nice": False}
     x = {"type": "quantitative", "title": axis, "axis": {"grid": False, "tickCount": 5}, "scale": scale}
     y = _rows_axis([row["label"] for row in rows])
     return _layers(
         [
             _mark("rule", "limit", [{"none": tolerated}], {"x": {**x, "field": "none"}}),
+            _mark(
+                {"type": "point", "shape": "cross", "filled": True, "size": 70, "opacity": 1},
+                "partner-cases",
+                crosses,
+                {"y": y, "x": {**x, "field": "value"}},
+            ),
             _mark(
                 {"type": "point", "filled": True, "size": 80, "opacity": 1},
                 "cases",
@@ -133,7 +153,7 @@ def survival_plot(arms: Sequence[CurveArm], *, time: str, survival: str) -> dict
     x = {
         "type": "quantitative",
         "title": time,
-        "scale": {"domain": [-0.05 * last, last * 1.02], "nice": False},
+        "scale": {"domain": [-0.11 * last, last * 1.02], "nice": False},
         "axis": {"values": ticks, "grid": False},
     }
     highest = max((_survival(arm, _LABEL_AT * last) for arm in arms), default=1.0)
@@ -158,7 +178,7 @@ def survival_plot(arms: Sequence[CurveArm], *, time: str, survival: str) -> dict
             _mark(
                 {"type": "point", "filled": True, "size": 40, "shape": "square", "opacity": 1},
                 style,
-                [{"t": -0.04 * last, "s": level}],
+                [{"t": -0.1 * last, "s": level}],
                 {"x": {**x, "field": "t"}, "y": {**y, "field": "s"}},
             ),
         ]

@@ -141,6 +141,8 @@ KINDS: Mapping[str, Promise] = {
     "logistic": _("Logistic regression"),
     "poisson": _("Poisson regression"),
     "linear": _("Linear regression"),
+    "weighting": _("Cox regression weighted by propensity"),
+    "meta": _("Meta-analysis of the sites"),
 }
 PRECISIONS: Mapping[str, Promise] = {
     "exact": _("Exact: the numbers that pooled rows would give."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from corridor.web.tables import Cell, Column, Table
 __all__ = ["ShownResult", "show_result"]
 
 SEE = "research.see_studies"
+_NORMAL_97_5 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,98 @@ def _effects(asked: _Asked, measure: str, names: tuple[str, str, str], *, is_rat
         "high": plain(effects[chosen].high),
     }
     chart = asked.drawn(
-        forest_plot(effects, axis=_("%(measure)s, 95%% interval") % {"measure": measure}, is_ratio=is_ratio),
+        forest_plot(effects, axis=measure, is_ratio=is_ratio),
+        title=_("Forest plot"),
+        description=answer,
+        table=table,
+    )
+    return ShownResult(answer, (table, _sites(values)), (chart,))
+
+
+def _weighting(asked: _Asked) -> ShownResult:
+    """Return the weighted model, and how alike the arms are before and after weighting."""
+    model, balance = _cox(asked), asked.values["balance"]
+    labels = [term_text(asked.protocol, name) for name in balance["terms"]]
+    table = Table(
+        caption=_("Standardised difference"),
+        columns=[
+            Column("variable", _("Variable"), foreign=True),
+            Column("before", _("Before weighting")),
+            Column("after", _("After weighting")),
+        ],
+        rows=[
+            [label, *(None if each is None else plain(each, 3) for each in pair)]
+            for label, *pair in zip(labels, balance["before"], balance["after"], strict=True)
+        ],
+    )
+    before, after = (
+        [(label, value) for label, value in zip(labels, balance[when], strict=True) if value is not None]
+        for when in ("before", "after")
+    )
+    chart = asked.drawn(
+        love_plot(after, before=before, axis=_("Absolute standardised difference")),
+        title=_("Love plot: how alike are the arms?"),
+        description=_("Absolute standardised difference of each variable; the line marks 0.1."),
+        table=table,
+        note=_("Crosses: before weighting. Points: after it. Below 0.1 the arms are commonly called balanced."),
+    )
+    return ShownResult(model.answer, (*model.tables, table), (*model.charts, chart))
+
+
+def _meta(asked: _Asked) -> ShownResult:
+    """Return the hazard ratio at each site and their means; intervals of sites are normal ones."""
+    values = asked.values
+    methods = {
+        "fixed": _("Fixed effect"),
+        "dersimonian-laird": _("Random effects, DerSimonian-Laird"),
+        "reml-hartung-knapp": _("Random effects, REML, Hartung-Knapp"),
+    }
+    effects = [
+        Effect(
+            label=site,
+            value=math.exp(found["coef"]),
+            low=math.exp(found["coef"] - _NORMAL_97_5 * found["se"]),
+            high=math.exp(found["coef"] + _NORMAL_97_5 * found["se"]),
+        )
+        for site, found in values["sites"].items()
+    ] + [
+        Effect(
+            label=methods.get(name, name),
+            value=found["hr"],
+            low=found["hr_low"] if found["hr_low"] is not None else 0.0,
+            high=found["hr_high"] if found["hr_high"] is not None else math.inf,
+        )
+        for name, found in values["pooled"].items()
+    ]
+    table = Table(
+        caption=_("Hazard ratio at each site and together: %(term)s")
+        % {"term": term_text(asked.protocol, values["term"])},
+        columns=[
+            Column("site", _("Site"), foreign=True),
+            Column("estimate", _("Hazard ratio")),
+            Column("low", _("Lower limit")),
+            Column("high", _("Upper limit")),
+        ],
+        rows=[
+            [
+                each.label,
+                plain(each.value, 3),
+                plain(each.low, 3),
+                plain(each.high, 3) if math.isfinite(each.high) else "∞",
+            ]
+            for each in effects
+        ],
+    )
+    told = effects[-1]
+    answer = _("%(term)s: %(measure)s %(value)s, 95%% interval from %(low)s to %(high)s.") % {
+        "term": f"{term_text(asked.protocol, values['term'])} ({told.label})",
+        "measure": _("Hazard ratio").lower(),
+        "value": plain(told.value),
+        "low": plain(told.low),
+        "high": plain(told.high) if math.isfinite(told.high) else "∞",
+    }
+    chart = asked.drawn(
+        forest_plot([each for each in effects if math.isfinite(each.high)], axis=_("Hazard ratio"), is_ratio=True),
         title=_("Forest plot"),
         description=answer,
         table=table,
@@ -328,4 +421,6 @@ _KINDS: dict[str, Callable[[_Asked], ShownResult]] = {
     "moments": _moments,
     "kaplan-meier": _kaplan_meier,
     "logrank": _logrank,
+    "weighting": _weighting,
+    "meta": _meta,
 }
