@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,12 @@ def announced() -> set[str]:
 
 
 def test_every_announced_message_has_golden_bytes_and_nothing_else_has() -> None:
-    pillars = {
-        f"{path.name.removesuffix('.json').rpartition('.')[0]}/{path.name.removesuffix('.json').rpartition('.')[2]}"
-        for path in (Path(__file__).parents[1]).glob("*/golden/*.json")
-    }
+    # NAME.VERSION.json, or NAME.VERSION.PART.json where each part of a message has bytes of its own.
+    names = [path.name for path in (Path(__file__).parents[1]).glob("*/golden/*.json")]
+    spelled = [re.fullmatch(r"([a-z.-]+)\.(\d+)(?:\.[a-z]+)?\.json", name) for name in names]
+    pillars = {f"{found[1]}/{found[2]}" for found in spelled if found is not None}
 
+    assert None not in spelled
     assert {kind.schema_id() for kind in CONTROL_MESSAGES} == set(SAMPLES) == set(GOLDEN)
     assert announced() == set(SAMPLES) | pillars
 
