@@ -73,6 +73,13 @@ def test_an_export_of_redcap_that_repeats_an_event_is_refused() -> None:
         harmonise(pl.concat([frame, frame.head(1)]), protocol=breast_protocol()[1], mapping=mapped("redcap"))
 
 
+@pytest.mark.parametrize("text", ["0.09300090867820417", "0,03500000000000000000", "2.148885018349650123e-03"])
+def test_a_number_with_more_decimals_than_a_double_holds_is_read(text: str) -> None:
+    frame = read_table(GOLDEN / "site_de.csv").with_columns(pgr_fmol=pl.lit(text))
+    found = harmonise(frame, protocol=breast_protocol()[1], mapping=SiteMapping())
+    assert set(found.table.columns["pgr_fmol"]) == {float(text.replace(",", "."))}
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="the source files are not here")
 @pytest.mark.parametrize(("source", "site"), [("rotterdam", "nl"), ("gbsg", "de")])
 def test_the_source_files_of_both_cohorts_come_to_the_sites_of_the_golden_results(source: str, site: str) -> None:

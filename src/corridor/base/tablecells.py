@@ -26,7 +26,7 @@ _CHINESE = re.compile(r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]?")
 _NAMED_MONTH = re.compile(r"(\d{1,2})[-\s./]*([^\W\d_]{3,9})\.?[-\s,./]*(\d{4})")
 _MONTH = re.compile(r"(\d{4})[-/.](\d{1,2})|(\d{4})年(\d{1,2})月")
 _NUMBER = re.compile(r"[+-]?\d{1,15}([.,]0+)?")
-_DECIMAL = re.compile(r"[+-]?(\d{1,15}([.,]\d{1,15})?|[.,]\d{1,15})([eE][+-]?\d{1,3})?")
+_DECIMAL = re.compile(r"[+-]?(\d{1,15}([.,]\d{1,30})?|[.,]\d{1,30})([eE][+-]?\d{1,3})?")
 _CLOCK = r"[T\s]+\d{1,2}:\d{2}.*$"
 _MONTH_STARTS = (
     "jan янв", "feb фев", "mar мар", "apr апр", "may май мая", "jun июн",
