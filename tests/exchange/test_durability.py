@@ -232,7 +232,7 @@ def test_no_connection_of_a_node_to_postgresql_commits_without_waiting_for_the_d
             assert cursor.fetchone() == ("on",)
 
 
-def test_only_backups_open_a_database_past_djangos_settings() -> None:
+def test_only_backups_and_the_tables_of_sites_open_a_database_past_djangos_settings() -> None:
     source = Path(__file__).parents[2] / "src" / "corridor"
     opening = {
         str(path.relative_to(source))
@@ -242,7 +242,8 @@ def test_only_backups_open_a_database_past_djangos_settings() -> None:
     assert opening == OPENING
 
 
-OPENING = {"exchange/services/backups.py"}
+OPENING = {"exchange/services/backups.py", "pillars/research/services/databases.py"}
+"""Copies of the node's own database, and databases of others, from which a study's rows are only read."""
 
 LIFE = """
 import os, sys
