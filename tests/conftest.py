@@ -52,6 +52,16 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """Leave no language active that a page of the test before was asked in."""
+    yield
+    if "django" in sys.modules:
+        from django.utils import translation
+
+        translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def _quick_passwords(request: pytest.FixtureRequest) -> Iterator[None]:
     """Hash passwords cheaply: argon2 is slow on purpose, and not what these tests are about."""
     if "django" not in sys.modules:

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from django.db import transaction
 from django.urls import reverse
-from django.utils import translation
 
 from corridor.accounts.actors import System
 from corridor.exchange import keystore, registry
@@ -90,8 +89,7 @@ def test_an_envelope_of_a_version_that_the_receiver_does_not_know_is_refused_onc
 
 
 def test_the_sentence_for_an_unknown_version_says_what_to_do() -> None:
-    with translation.override("en"):
-        assert "Upgrade that node" in str(REASONS[Reason.UNKNOWN_MESSAGE_TYPE])
+    assert "Upgrade that node" in str(REASONS[Reason.UNKNOWN_MESSAGE_TYPE])
 
 
 def test_what_was_refused_crosses_anew_after_the_upgrade(corridor: Corridor) -> None:
