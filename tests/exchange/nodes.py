@@ -276,11 +276,12 @@ class MemoryWire:
         receiver = self.corridor[partner]
         if urlsplit(url).netloc != urlsplit(receiver.url).netloc or (sender, partner) in self.cut:
             raise delivery.PartnerUnreachable(f"{partner} cannot be reached: cut")
+        body = self.tamper(body) if self.tamper else body
+        # What is lost may still arrive late, so it is kept too.
+        self.log.append((sender, partner, dict(headers), body))
         if self.lose_requests > 0:
             self.lose_requests -= 1
             raise delivery.PartnerUnreachable(f"{partner} cannot be reached: request lost")
-        body = self.tamper(body) if self.tamper else body
-        self.log.append((sender, partner, dict(headers), body))
         reply = self.take(receiver, headers, body, path=path)
         if self.double > 0:
             self.double -= 1

@@ -17,7 +17,7 @@ from corridor.exchange.rules import control, note
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.envelope import Header, new_id, pack
 from corridor.exchange.rules.receipt import read_receipt
-from corridor.exchange.services import agreement_acts, checkpoints, inbox, outbox, partners
+from corridor.exchange.services import agreement_acts, checkpoints, claims, inbox, outbox, partners, settling
 from corridor.exchange.services.swaps import Swap, take
 from tests.exchange.nodes import POISON, Corridor, Figure
 
@@ -112,7 +112,7 @@ def test_what_waits_for_seven_days_becomes_undeliverable_and_is_retried_by_hand(
     assert row.status == "undeliverable"
     corridor.wire.cut = set()
     with corridor[PK]:
-        outbox.retry(sent.pk, actor=corridor[PK].person(), now=corridor.now)
+        claims.retry(sent.pk, actor=corridor[PK].person(), now=corridor.now)
     corridor.settle()
     assert _values(corridor) == [7]
 
@@ -302,8 +302,8 @@ def test_two_workers_never_hold_one_envelope_at_once(corridor: Corridor) -> None
     agreement = corridor.sign()
     corridor[PK].send(7, to=CN, agreement=agreement)
     with corridor[PK]:
-        first = outbox.claim(CN, actor=outbox.DELIVERY, now=corridor.now)
-        second = outbox.claim(CN, actor=outbox.DELIVERY, now=corridor.now)
+        first = claims.claim(CN, actor=outbox.DELIVERY, now=corridor.now)
+        second = claims.claim(CN, actor=outbox.DELIVERY, now=corridor.now)
     assert (len(first.envelopes), len(second.envelopes)) == (1, 0)
 
 
@@ -311,11 +311,11 @@ def test_a_receipt_that_two_workers_bring_is_logged_once(corridor: Corridor) -> 
     agreement = corridor.sign()
     corridor[PK].send(7, to=CN, agreement=agreement)
     with corridor[PK]:
-        claim = outbox.claim(CN, actor=outbox.DELIVERY, now=corridor.now)
+        claim = claims.claim(CN, actor=outbox.DELIVERY, now=corridor.now)
     replies = _receive(corridor, *(each.posted.token for each in claim.envelopes))
     with corridor[PK]:
         for _ in range(2):
-            outbox.settle(CN, claim=claim, replies=replies, actor=outbox.DELIVERY, now=corridor.now)
+            settling.settle(CN, claim=claim, replies=replies, actor=outbox.DELIVERY, now=corridor.now)
         leaves = [json.loads(bytes(record)) for record in LogLeaf.objects.values_list("record", flat=True)]
     named = [
         leaf for leaf in leaves if leaf["kind"] == "receipted" and leaf["envelope"] == claim.envelopes[0].token_hash

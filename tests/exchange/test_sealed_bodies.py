@@ -30,7 +30,7 @@ from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.envelope import unpack
 from corridor.exchange.rules.evidence_file import read
 from corridor.exchange.rules.sealing import open_sealed
-from corridor.exchange.services import bodies, deletion, outbox, partners, proofs, send
+from corridor.exchange.services import bodies, claims, deletion, partners, proofs, send
 from tests.exchange.nodes import Corridor, Node, store_effects
 
 PK, CN = "pk.nih", "cn.cdc"
@@ -218,8 +218,8 @@ def test_an_undeliverable_body_that_was_deleted_is_not_tried_again(corridor: Cor
     corridor.advance(days=7, minutes=1)
     corridor[PK].deliver()
     delete(corridor[PK], envelope)
-    with corridor[PK] as node, pytest.raises(outbox.NothingToRetry, match="was deleted"):
-        outbox.retry(Crossing.objects.get(envelope_id=envelope).pk, actor=node.person(), now=node.now)
+    with corridor[PK] as node, pytest.raises(claims.NothingToRetry, match="was deleted"):
+        claims.retry(Crossing.objects.get(envelope_id=envelope).pk, actor=node.person(), now=node.now)
 
 
 def test_an_envelope_whose_body_is_gone_is_set_aside_and_holds_nobody_up(corridor: Corridor, agreement: str) -> None:
@@ -230,7 +230,7 @@ def test_an_envelope_whose_body_is_gone_is_set_aside_and_holds_nobody_up(corrido
     with corridor[PK]:
         entry = OutboxEntry.objects.get()
         assert (entry.crossing.envelope_id, entry.is_undeliverable) == (first, True)
-        assert entry.last_error == outbox.BODY_DELETED
+        assert entry.last_error == claims.BODY_DELETED
     assert [name for name, _ in corridor[CN].effects()] == [second]
 
 

@@ -15,7 +15,16 @@ from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.keys import UnknownSuite
 from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.exchange.rules.versions import UnknownVersion
-from corridor.exchange.services import agreements, comparison, consistency, deletion, partners, restore, returns
+from corridor.exchange.services import (
+    agreements,
+    comparison,
+    consistency,
+    deletion,
+    partners,
+    restore,
+    returns,
+    withdrawals,
+)
 
 Apply = Callable[[Any, str, datetime], object]
 
@@ -60,6 +69,8 @@ HANDLERS: dict[type[messages.Message], Callable[..., None]] = {
     messages.ConsistencyProofNotice: _each(lambda m, node, now: consistency.accept_proof(m, from_node=node, now=now)),
     messages.ConsistencyDemand: _each(lambda m, node, now: consistency.answer_demand(m, from_node=node, now=now)),
     messages.LeavesForward: _each(lambda m, node, now: comparison.accept(m, from_node=node, now=now)),
+    messages.EnvelopeWithdrawal: _each(lambda m, node, now: withdrawals.accept(m, from_node=node, now=now)),
+    messages.ReceiptNotice: _each(lambda m, node, now: withdrawals.accept_receipt(m, from_node=node, now=now)),
     messages.RestoreNotice: _each(lambda m, node, now: restore.accept_notice(m, from_node=node, now=now)),
     messages.ReturnedCrossing: _each(lambda m, node, now: returns.accept_returned(m, from_node=node, now=now)),
     messages.ReturnComplete: _each(lambda m, node, now: returns.accept_complete(m, from_node=node, now=now)),

@@ -239,6 +239,29 @@ class ConsistencyDemand(Message):
     size: _Number
 
 
+class EnvelopeWithdrawal(Message):
+    """The sender takes back an envelope of its own, of which it does not know whether the recipient has it.
+
+    Who has it answers with the receipt that it gave; who has it not refuses it for good, and answers with that.
+    """
+
+    schema_name: ClassVar[str] = "exchange.withdrawal"
+    envelope: _Hash
+    envelope_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$"), FieldClass(DataClass.PUBLIC)]
+    agreement: _HashOrNone
+    channel: Annotated[str, Field(max_length=120), FieldClass(DataClass.PUBLIC)]
+    message_type: Annotated[str, Field(max_length=120), FieldClass(DataClass.PUBLIC)]
+    data_class_of: Annotated[DataClass, FieldClass(DataClass.PUBLIC)]
+    created_at: Annotated[AwareDatetime, FieldClass(DataClass.PUBLIC)]
+
+
+class ReceiptNotice(Message):
+    """The receipt for an envelope of the recipient's that it took back; signed bytes."""
+
+    schema_name: ClassVar[str] = "exchange.receipt"
+    receipt: _Text
+
+
 class RestoreNotice(Message):
     """The sender came back from a backup and opened a new epoch.
 
@@ -312,6 +335,8 @@ CONTROL_MESSAGES: tuple[type[Message], ...] = (
     ConsistencyProofNotice,
     ConsistencyDemand,
     LeavesForward,
+    EnvelopeWithdrawal,
+    ReceiptNotice,
     RestoreNotice,
     ReturnedCrossing,
     ReturnComplete,

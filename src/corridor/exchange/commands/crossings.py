@@ -13,7 +13,7 @@ from corridor.base.clock import utcnow
 from corridor.base.errors import CorridorError
 from corridor.exchange import queries
 from corridor.exchange.commands.peers import said, say
-from corridor.exchange.services import checkpoints, deletion, outbox, proofs
+from corridor.exchange.services import checkpoints, claims, deletion, proofs
 
 
 class LogNotWhole(CorridorError):
@@ -96,7 +96,7 @@ def _row(view: queries.CrossingView) -> dict[str, object]:
 def retry(number: int) -> None:
     """Queue crossing NUMBER again, which could not be delivered for seven days."""
     now = utcnow()
-    outbox.retry(number, actor=acting_person(now), now=now)
+    claims.retry(number, actor=acting_person(now), now=now)
     click.echo(f"Crossing {number} is queued again.")
 
 

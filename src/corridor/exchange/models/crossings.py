@@ -107,6 +107,8 @@ class OutboxEntry(models.Model):
     is_undeliverable = models.BooleanField(default=False)
     # The last day (UTC) on which it is counted among the channel's envelopes of the day; it is counted once for a day.
     counted_on = models.DateField(null=True, blank=True)
+    # It may cross no more, but may have arrived: the partner was asked, and its answer decides.
+    is_withdrawn = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["id"]

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     WRONG_PURPOSE = "wrong_purpose"
     ONWARD_TRANSFER = "onward_transfer"
     VIEW_ONLY = "view_only"
+    WITHDRAWN = "withdrawn"
 
     # class, persons, cells
     CLASS_MISLABELLED = "class_mislabelled"

@@ -27,7 +27,7 @@ from corridor.exchange.rules.keys import thumbprint
 from corridor.exchange.rules.reasons import Reason
 from corridor.exchange.rules.reasons import Refused as RefusedEnvelope
 from corridor.exchange.rules.receipt import Receipt, read_receipt
-from corridor.exchange.services import counters, log, release
+from corridor.exchange.services import counters, log, release, settling
 from corridor.exchange.services.outbox import send_control
 from corridor.exchange.services.partners import (
     chain,
@@ -168,19 +168,10 @@ def accept_returned(returned: ReturnedCrossing, *, from_node: str, now: datetime
     known = Crossing.objects.filter(
         direction=Crossing.Direction.OUT, envelope_id=unpacked.header.id, to_node=from_node
     ).first()
-    if known is not None:
-        _settle_known(known, receipt, now=now)
-        return
-    _insert_returned(returned.token.encode(), unpacked, receipt, now=now)
-
-
-def _settle_known(known: Crossing, receipt: Receipt, *, now: datetime) -> None:
-    if known.status != Crossing.Status.QUEUED or known.token_hash != receipt.envelope_hash:
-        return
-    known.status, known.reason = receipt.outcome, receipt.reason or ""
-    known.receipt, known.settled_at = receipt.signed, now
-    known.save(update_fields=["status", "reason", "receipt", "settled_at"])
-    OutboxEntry.objects.filter(crossing=known).delete()
+    if known is None:
+        _insert_returned(returned.token.encode(), unpacked, receipt, now=now)
+    elif known.token_hash == receipt.envelope_hash:
+        settling.store([(known.pk, receipt)], to_node=from_node, now=now)
 
 
 def _insert_returned(token: bytes, unpacked: Unpacked, receipt: Receipt, *, now: datetime) -> None:

@@ -16,6 +16,7 @@ from corridor.exchange.models import Crossing, OutboxEntry, Partner
 from corridor.exchange.rules.canonical import NotBase64url, NotCanonical, b64, parse_strict, unb64
 from corridor.exchange.services import (
     checkpoints,
+    claims,
     comparison,
     consistency,
     inbox,
@@ -24,12 +25,14 @@ from corridor.exchange.services import (
     outbox,
     restore,
     returns,
+    settling,
     swaps,
 )
+from corridor.exchange.services.claims import Claim
 from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.inbox import MAX_BATCH, InclusionPath, Posted, Reply
-from corridor.exchange.services.outbox import Claim, Settled
 from corridor.exchange.services.partners import lock_partner
+from corridor.exchange.services.settling import Settled
 from corridor.exchange.services.swaps import Swap
 
 VERSION = 1
@@ -327,7 +330,7 @@ def prepare(to_node: str, *, is_swap_due: bool, now: datetime) -> Prepared | Non
     ------
     log.NotSigning
     """
-    if not is_swap_due and not outbox.has_due(to_node, now=now):
+    if not is_swap_due and not claims.has_due(to_node, now=now):
         return None
     try:
         prepared = _prepare(to_node, is_swap_due=is_swap_due, actor=outbox.DELIVERY, now=now)
@@ -344,7 +347,7 @@ def _prepare(to_node: str, *, is_swap_due: bool, actor: Actor, now: datetime) ->
         for message in (*passed_on, *consistency.demands(to_node, now=now)):
             outbox.send_control(message, to=to_node, actor=actor, now=now)
         Partner.objects.filter(node_id=to_node).update(swapped_at=now)
-    claim = outbox.claim(to_node, actor=actor, now=now)
+    claim = claims.claim(to_node, actor=actor, now=now)
     if not claim.envelopes and not is_swap_due:
         return None
     trees = swaps.shared_trees(to_node) if is_swap_due else _trees_of(claim)
@@ -384,7 +387,7 @@ def _conclude(
     prepared: Prepared, answered: Answer, *, actor: Actor, now: datetime, clock_offset_seconds: float | None
 ) -> Settled:
     partner = lock_partner(prepared.to_node)
-    settled = outbox.settle(prepared.to_node, claim=prepared.claim, replies=answered.replies, actor=actor, now=now)
+    settled = settling.settle(prepared.to_node, claim=prepared.claim, replies=answered.replies, actor=actor, now=now)
     taken = swaps.take(prepared.to_node, answered.swaps, now=now)
     swaps.remember_told(prepared.to_node, prepared.round.swaps, now=now)
     receipts = [(receipt, answered.replies[place].leaf) for place, receipt in settled.receipts]
@@ -405,7 +408,7 @@ def _failed(
 ) -> None:
     partner = lock_partner(to_node)
     if claim is not None:
-        outbox.release(to_node, claim=claim, error=error, actor=actor, now=now)
+        claims.release(to_node, claim=claim, error=error, actor=actor, now=now)
     partner.failures += 1
     partner.last_failure_at, partner.last_failure = now, error[:300]
     partner.circuit_open_until_at = wait_until_at
@@ -414,4 +417,4 @@ def _failed(
 
 def bury_old(*, now: datetime) -> int:
     """Set aside what has waited for seven days for partners that are not even tried; return how many."""
-    return outbox.bury_old(actor=outbox.DELIVERY, now=now) if OutboxEntry.objects.exists() else 0
+    return claims.bury_old(actor=outbox.DELIVERY, now=now) if OutboxEntry.objects.exists() else 0

@@ -29,7 +29,7 @@ from corridor.exchange.queries import agreements as agreement_queries
 from corridor.exchange.rules.canonical import unb64
 from corridor.exchange.rules.classes import DataClass
 from corridor.exchange.rules.jurisdictions import Jurisdiction
-from corridor.exchange.services import deletion, outbox, proofs, viewing
+from corridor.exchange.services import claims, deletion, proofs, viewing
 
 SEE = "exchange.see_crossings"
 ROWS = 50
@@ -156,7 +156,7 @@ def crossing_evidence(request: PersonRequest, crossing_id: int) -> HttpResponse:
 def crossing_retry(request: PersonRequest, crossing_id: int) -> HttpResponse:
     """Queue an undeliverable envelope again."""
     try:
-        outbox.retry(crossing_id, actor=request.user, now=utcnow())
+        claims.retry(crossing_id, actor=request.user, now=utcnow())
         messages.success(request, _("Queued again; it goes out as soon as the partner answers."))
     except UserFault as fault:
         messages.error(request, fault_text(fault))
