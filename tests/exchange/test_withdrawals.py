@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 import pytest
 from django.db import transaction
+from django.urls import reverse
 
 from corridor.accounts.actors import System
 from corridor.exchange.messages import EnvelopeWithdrawal, ReceiptNotice
 from corridor.exchange.models import Crossing, LogLeaf, OutboxEntry
+from corridor.exchange.rules import evidence
 from corridor.exchange.rules.reasons import Reason, Refused
-from corridor.exchange.services import agreement_acts, checkpoints, inbox, withdrawals
+from corridor.exchange.services import agreement_acts, checkpoints, inbox, partners, proofs, withdrawals
 from tests.exchange.nodes import Corridor
+from tests.exchange.test_agreement_pages import signed_in
 
 PK, CN = "pk.nih", "cn.cdc"
 
@@ -100,6 +103,36 @@ def test_both_logs_stay_whole(corridor: Corridor) -> None:
             kinds = [bytes(record).decode() for record in LogLeaf.objects.values_list("record", flat=True)]
         assert any('"withdrawn"' in record for record in kinds) == (node.id == CN)
         assert any('"receipted"' in record and '"refused"' in record for record in kinds) == (node.id == PK)
+
+
+@pytest.mark.parametrize("what", ["lose_requests", "lose_replies"])
+def test_either_side_proves_what_became_of_it(corridor: Corridor, what: str) -> None:
+    agreement = corridor.sign()
+    sent = _lost(corridor, agreement, what=what)
+    corridor.settle()
+    trust = {}
+    for node in corridor:
+        with node:
+            trust[node.id] = partners.own_fingerprint()
+    for node in corridor:
+        with node:
+            data = proofs.prove(sent.envelope_id, actor=node.person("eye"), now=node.now)
+        assert evidence.verify(data, trust).status == "authentic"
+
+
+def test_its_page_says_that_it_was_taken_back_and_then_that_nothing_came(corridor: Corridor) -> None:
+    agreement = corridor.sign()
+    sent = _lost(corridor, agreement, what="lose_requests")
+    corridor[PK].deliver()
+    with signed_in(corridor[PK], "eye") as client:
+        waiting = client.get(reverse("exchange:crossing", args=[sent.pk])).content.decode()
+    corridor.settle()
+    (row,) = corridor[CN].crossings(schema="test.figure/1")
+    with signed_in(corridor[CN], "eye") as client:
+        refused = client.get(reverse("exchange:crossing", args=[row.id])).content.decode()
+    assert "The partner was asked; its answer decides." in waiting
+    assert "Next attempt" not in waiting
+    assert "Nothing came: its sender took the envelope back" in refused
 
 
 def _withdrawal(sent: Crossing, **members: str) -> EnvelopeWithdrawal:

@@ -57,12 +57,13 @@ def crossings(
         return
     for view in views:
         other = f"from {view.from_node}" if view.direction == "in" else f"to {view.to_node}"
+        back = f"  taken back ({view.last_error}), the partner's answer decides" if view.is_withdrawn else ""
         late = "  unreceipted for 24 h" if view.is_unreceipted(now) else ""
         reason = f" ({view.reason})" if view.reason else ""
         by_hand = f"  released by hand: {view.by_hand.asked_by}, {view.by_hand.allowed_by}" if view.by_hand else ""
         click.echo(
             f"{view.recorded_at:%Y-%m-%d %H:%M} {view.envelope_id} {other:24} "
-            f"{view.schema:36} {view.status}{reason}{by_hand}{late}"
+            f"{view.schema:36} {view.status}{reason}{by_hand}{back}{late}"
         )
     if not views:
         click.echo("Nothing crossed that fits.")
@@ -82,6 +83,7 @@ def _row(view: queries.CrossingView) -> dict[str, object]:
         "persons": view.persons,
         "status": view.status,
         "reason": view.reason,
+        "taken_back": view.is_withdrawn,
         "released_by_hand": asdict(view.by_hand) if view.by_hand else None,
         "token_sha256": view.token_hash,
         "receipt": view.has_receipt,

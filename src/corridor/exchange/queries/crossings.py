@@ -86,6 +86,7 @@ class CrossingView:
     attempts: int
     due_at: datetime | None
     last_error: str
+    is_withdrawn: bool = False
     by_hand: HandReleaseView | None = None
 
     def is_unreceipted(self, now: datetime) -> bool:
@@ -129,6 +130,7 @@ def _view(row: Crossing) -> CrossingView:
         attempts=entry.attempts if entry else 0,
         due_at=entry.due_at if entry else None,
         last_error=entry.last_error if entry else "",
+        is_withdrawn=bool(entry and entry.is_withdrawn),
         by_hand=HandReleaseView(hand.asked_by, hand.allowed_by, hand.reason, hand.narrowed) if hand else None,
     )
 

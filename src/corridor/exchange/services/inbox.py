@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Literal
+from typing import Literal
 
 from django.db import IntegrityError, transaction
 from django.db.utils import DatabaseError
@@ -23,11 +23,11 @@ from corridor.exchange.models import Crossing, LogTree
 from corridor.exchange.rules.canonical import sha256_hex
 from corridor.exchange.rules.envelope import Header, Unpacked, check_ciphertext, unpack
 from corridor.exchange.rules.reasons import Reason, Refused
-from corridor.exchange.rules.receipt import make_receipt
 from corridor.exchange.rules.sealing import open_sealed
-from corridor.exchange.services import bodies, bulk, log
+from corridor.exchange.services import bodies, inbound, log
 from corridor.exchange.services.crash import crash_point
 from corridor.exchange.services.gatekeeping import Gatekeeper, Ruling
+from corridor.exchange.services.inbound import Inbound
 from corridor.exchange.services.partners import lock_partner, transport_keys
 from corridor.exchange.services.unauthenticated import count_unauthenticated
 
@@ -306,51 +306,20 @@ class _Receiver:
         return _Judged(item, gate.judge(header, message), message, body)
 
     def _write(self, group: Sequence[_Judged], *, head: LogTree) -> dict[int, Reply]:
-        records = [self._record_of(each) for each in group]
-        leaves = log.append(head, records)
-        crash_point("receive-after-append")
-        key = keystore.own_keys().transport
-        made = [
-            make_receipt(
-                envelope_hash=each.item.unpacked.token_hash,
-                agreement=each.item.header.agreement,
-                outcome=each.ruling.outcome,
-                reason=each.ruling.reason,
-                epoch=self.epoch,
-                index=leaf.index,
-                leaf_hash=leaf.leaf_hash,
-                origin=head.origin,
-                at=self.now,
-                key=key,
+        entries = [
+            Inbound(
+                each.item.header,
+                each.item.unpacked.token_hash,
+                each.item.posted.token,
+                each.ruling.outcome,
+                each.ruling.reason,
             )
-            for each, leaf in zip(group, leaves, strict=True)
+            for each in group
         ]
-        moment = bulk.moment(self.now)
-        bulk.insert(
-            Crossing,
-            _COLUMNS,
-            [
-                _row(each, receipt, tree=head.pk, index=leaf.index, moment=moment)
-                for each, leaf, receipt in zip(group, leaves, made, strict=True)
-            ],
-        )
+        receipts = inbound.record(entries, head=head, epoch=self.epoch, now=self.now)
         self._keep_bodies(group)
         crash_point("receive-after-inbox")
-        return {each.item.place: Reply("receipt", receipt) for each, receipt in zip(group, made, strict=True)}
-
-    def _record_of(self, judged: _Judged) -> bytes:
-        header = judged.item.header
-        return log.record(
-            "received",
-            now=self.now,
-            envelope=judged.item.unpacked.token_hash,
-            id=header.id,
-            **{"from": header.from_},
-            agreement=header.agreement,
-            schema=header.schema,
-            outcome=judged.ruling.outcome,
-            reason=judged.ruling.reason,
-        )
+        return {each.item.place: Reply("receipt", receipt) for each, receipt in zip(group, receipts, strict=True)}
 
     def _keep_bodies(self, group: Sequence[_Judged]) -> None:
         """Keep the ciphertext of what was accepted, for evidence, until a person deletes it."""
@@ -389,61 +358,6 @@ class _Receiver:
             now=self.now,
         )
         crash_point("receive-after-effect")
-
-
-_COLUMNS = (
-    "direction",
-    "envelope_id",
-    "from_node",
-    "to_node",
-    "agreement_hash",
-    "channel",
-    "schema",
-    "purpose",
-    "data_class",
-    "persons",
-    "status",
-    "reason",
-    "token_hash",
-    "token",
-    "receipt",
-    "lost_receipt",
-    "tree",
-    "leaf_index",
-    "created_at",
-    "recorded_at",
-    "settled_at",
-    "actor",
-)
-
-
-def _row(judged: _Judged, receipt: bytes, *, tree: int, index: int, moment: Any) -> tuple[Any, ...]:
-    """Return the inbox row of an envelope, in the order of `_COLUMNS`."""
-    header = judged.item.header
-    return (
-        "in",
-        header.id,
-        header.from_,
-        header.to,
-        header.agreement,
-        header.channel,
-        header.schema,
-        header.purpose,
-        str(header.data_class),
-        header.persons,
-        judged.ruling.outcome,
-        judged.ruling.reason,
-        judged.item.unpacked.token_hash,
-        judged.item.posted.token,
-        receipt,
-        b"",
-        tree,
-        index,
-        bulk.moment(header.created_at),
-        moment,
-        moment,
-        "",
-    )
 
 
 def _crossing_ids(from_node: str, envelope_ids: Sequence[str]) -> Mapping[str, int]:

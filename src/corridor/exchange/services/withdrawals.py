@@ -10,13 +10,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from corridor.base.errors import CorridorError
-from corridor.exchange import keystore
 from corridor.exchange.messages import EnvelopeWithdrawal, ReceiptNotice
 from corridor.exchange.models import Agreement, Crossing
 from corridor.exchange.rules.classes import DataClass
+from corridor.exchange.rules.envelope import Header
 from corridor.exchange.rules.reasons import Reason, Refused
-from corridor.exchange.rules.receipt import make_receipt, read_receipt
-from corridor.exchange.services import log, settling
+from corridor.exchange.rules.receipt import read_receipt
+from corridor.exchange.services import inbound, log, settling
+from corridor.exchange.services.inbound import Inbound
 from corridor.exchange.services.outbox import DELIVERY, send_control
 from corridor.exchange.services.partners import transport_keys
 
@@ -63,55 +64,22 @@ def _refuse_for_good(message: EnvelopeWithdrawal, *, from_node: str, now: dateti
     own = log.own_node()
     agreement = Agreement.objects.filter(hash=message.agreement).first() if message.agreement else None
     kind, subject = log.tree_of(agreement.first_version if agreement else "", partner=from_node)
-    head = log.lock_tree(kind, subject=subject, now=now)
-    (leaf,) = log.append(
-        head,
-        [
-            log.record(
-                "received",
-                now=now,
-                envelope=message.envelope,
-                id=message.envelope_id,
-                **{"from": from_node},
-                agreement=message.agreement,
-                schema=message.message_type,
-                outcome="refused",
-                reason=Reason.WITHDRAWN.value,
-            )
-        ],
-    )
-    receipt = make_receipt(
-        envelope_hash=message.envelope,
+    header = Header(
+        id=message.envelope_id,
+        from_=from_node,
+        to=own.node_id,
         agreement=message.agreement,
-        outcome="refused",
-        reason=Reason.WITHDRAWN.value,
-        epoch=own.epoch,
-        index=leaf.index,
-        leaf_hash=leaf.leaf_hash,
-        origin=head.origin,
-        at=now,
-        key=keystore.own_keys().transport,
-    )
-    Crossing.objects.create(
-        direction=Crossing.Direction.IN,
-        envelope_id=message.envelope_id,
-        from_node=from_node,
-        to_node=own.node_id,
-        agreement_hash=message.agreement,
         channel=message.channel,
         schema=message.message_type,
-        data_class=str(message.data_class_of),
-        status=Crossing.Status.REFUSED,
-        reason=Reason.WITHDRAWN.value,
-        token_hash=message.envelope,
-        token=b"",
-        receipt=receipt,
-        tree=head,
-        leaf_index=leaf.index,
+        purpose="",
+        data_class=message.data_class_of,
+        persons=0,
         created_at=message.created_at,
-        recorded_at=now,
-        settled_at=now,
+        body_kind="plain",
     )
+    refused = Inbound(header, message.envelope, b"", Crossing.Status.REFUSED.value, Reason.WITHDRAWN.value)
+    head = log.lock_tree(kind, subject=subject, now=now)
+    (receipt,) = inbound.record([refused], head=head, epoch=own.epoch, now=now)
     return receipt
 
 
