@@ -7,13 +7,14 @@ WARM := $(VENV)/.warm
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup demo test test-postgres test-science-alone soak sabotage attack check bench docs reference messages clean
+.PHONY: help setup demo test test-postgres test-science-alone soak nightly sabotage attack check bench docs reference messages clean
 
 help:
 	@echo "make setup     install everything into .venv and compile the detection kernels"
 	@echo "make demo      play the corridor of three countries and serve it    (ARGS=--no-serve: check it and end)"
 	@echo "make test      every test: SQLite, then what touches the database again on PostgreSQL"
 	@echo "make soak      kill nodes and let 10,000 wait, for a quarter of an hour; count what was lost or doubled   (ARGS=\"--kills 20 --seconds 60\")"
+	@echo "make nightly   invent random histories, requests and series for hours: 25 times as many as a run of the tests"
 	@echo "make sabotage  take each guard of the demonstration away in turn, and see its act fail"
 	@echo "make attack    play a hostile partner of a joint study; print what is recovered without each guard, and with it"
 	@echo "make check     format, lint, types, imports, templates, dependencies, dead code, catalogues"
@@ -59,6 +60,10 @@ test-science-alone: $(STAMP)
 # Real processes on loopback, killed at every named point and at random; nothing that was acknowledged may be gone.
 soak: $(WARM)
 	$(BIN)/python -m tests.soak $(ARGS)
+
+# New seeds with each run; what fails is printed with the seed that repeats it.
+nightly: $(WARM)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 7200 $(ARGS) tests/exchange/test_machine.py tests/soak/test_histories_on_postgres.py tests/exchange/test_api_description.py tests/api tests/rules tests/reference
 
 sabotage: $(WARM)
 	CORRIDOR_SABOTAGE=1 $(BIN)/python -m pytest -n0 $(ARGS) tests/demo/test_guards.py

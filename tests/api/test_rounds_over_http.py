@@ -22,9 +22,10 @@ from corridor.exchange.models import Crossing, LogLeaf, UnauthenticatedCount
 from corridor.exchange.rules.keys import SigningKey
 from corridor.exchange.services import rounds
 from tests.api.conftest import PATH, RECEIVER, SENDER, Door
+from tests.budget import examples
 
 EMPTY: dict[str, Any] = {"version": 1, "nonce": "n" * 20, "hello": False, "envelopes": [], "swaps": []}
-QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+QUICK = settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 def _round(**members: Any) -> bytes:

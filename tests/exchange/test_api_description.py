@@ -11,6 +11,7 @@ from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, given, settings
 
 from corridor.exchange.api import api
+from tests.budget import examples
 from tests.exchange.nodes import Corridor
 
 
@@ -31,7 +32,7 @@ def test_the_api_answers_as_it_is_described(make_corridor: Callable[..., Corrido
 
 def _run(operation: Any) -> None:
     @given(case=operation.as_strategy())
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def check(case: Any) -> None:
         case.call_and_validate(headers={"Host": "127.0.0.1"})
 

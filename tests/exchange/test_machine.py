@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from corridor.accounts.actors import System
 from corridor.exchange.models import Crossing, Dispute
 from corridor.exchange.services import agreement_acts, checkpoints
+from tests.budget import examples
 from tests.exchange.nodes import Corridor
 
 TEMPLATE: dict[str, Path] = {}
@@ -155,7 +156,7 @@ def test_random_histories_keep_the_invariants(machine: Any, template: Path, djan
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=6,
+                max_examples=examples(6),
                 stateful_step_count=20,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import initialize, run_state_machine_as_test
 
+from tests.budget import examples
 from tests.exchange.nodes import Corridor
 from tests.exchange.postgres import Databases
 from tests.exchange.test_machine import History
@@ -37,6 +38,6 @@ def test_random_histories_keep_the_invariants_on_postgresql(postgres: Databases,
         run_state_machine_as_test(
             HistoryOnPostgres,
             settings=settings(
-                max_examples=2, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=examples(2), stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )
