@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -65,6 +66,8 @@ def page(permission: str = ACT, *, methods: tuple[str, ...] = ("GET",)) -> Calla
             person = request.user
             if not isinstance(person, Person):
                 return to_page(request, settings.LOGIN_URL)
+            # One page asks dozens of times what its reader may do; who asks within one request gets one answer.
+            prefetch_related_objects([person], "roles")
             if not may(person, permission):
                 raise PermissionDenied
             if person.must_change_password and not getattr(view, "before_password_change", False):

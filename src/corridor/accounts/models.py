@@ -54,7 +54,7 @@ class Person(AbstractBaseUser):
     @property
     def role_names(self) -> frozenset[str]:
         """The names of the roles this person holds now."""
-        return frozenset(self.roles.values_list("role", flat=True))
+        return frozenset(held.role for held in self.roles.all())
 
 
 class RoleAssignment(models.Model):

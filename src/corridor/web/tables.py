@@ -132,7 +132,13 @@ class Table:
             "caption": self.caption,
             "columns": [[c.key, str(c.label), c.kind, c.sortable, c.foreign] for c in self.columns],
             "rows": [
-                [[_plain(cell.value), cell.state, cell.note, cell.below] for _, cell in row] for row in self.cells()
+                [
+                    [_plain(value.value), value.state, value.note, value.below]
+                    if isinstance(value, Cell)
+                    else [_plain(value), "missing" if value is None else "", "", None]
+                    for value in row
+                ]
+                for row in self.rows
             ],
         }
 

@@ -298,6 +298,7 @@ DETAILS: Mapping[str, Promise] = {
     "counters": _("counters"),
     "crossing": _("crossing"),
     "deferred": _("deferred"),
+    "withdrawn": _("taken back"),
     "disputes": _("disputes"),
     "envelopes": _("envelopes"),
     "epoch": _("epoch"),

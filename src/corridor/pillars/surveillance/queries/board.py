@@ -237,7 +237,7 @@ def _own(
     if within is not None:
         # The country of a single province would hold that province alone.
         frame = frame.filter(pl.col("place") == within)
-    limits = _limits(disease, period, first_on)
+    limits = _limits(disease, period, first_on, place=within)
     joined = frame.drop("disease").join(limits, on=["place", "start_on"], how="left", maintain_order="left")
     return joined, parts.as_of, parts.simulated
 
@@ -281,8 +281,8 @@ def _last_of_partners(disease: str, period: str, *, first_on: date) -> list[tupl
     return list(figures.order_by().values_list("from_node").annotate(last=Max("start_on")).order_by("from_node"))
 
 
-def _limits(disease: str, period: str, first_on: date) -> pl.DataFrame:
-    """Return what the last run said of each place and period from a day on."""
+def _limits(disease: str, period: str, first_on: date, *, place: str | None) -> pl.DataFrame:
+    """Return what the last run said of each place, or of one, and of each period from a day on."""
     schema = {
         "place": pl.String,
         "start_on": pl.Date,
@@ -294,7 +294,10 @@ def _limits(disease: str, period: str, first_on: date) -> pl.DataFrame:
     }
     run = DetectionRun.objects.filter(disease=disease, period_type=period).order_by("-ran_at", "-id").first()
     parameters: list[Parameter] = [run.pk if run is not None else -1, str(first_on)]
-    return fetch(DetectionResult, schema, where="run_id = %s AND start_on >= %s", parameters=parameters)
+    where = "run_id = %s AND start_on >= %s"
+    if place is not None:
+        where, parameters = f"{where} AND place = %s", [*parameters, place]
+    return fetch(DetectionResult, schema, where=where, parameters=parameters)
 
 
 def partner_counts(
