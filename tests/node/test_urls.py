@@ -15,7 +15,7 @@ from corridor.accounts import access
 from corridor.accounts.roles import roles
 
 TABLE: dict[str, str | list[str]] = tomllib.loads(Path(__file__).with_name("url_roles.toml").read_text("utf-8"))["urls"]
-ROLES = ("officer", "epidemiologist", "steward", "researcher", "auditor", "administrator")
+ROLES = ("officer", "epidemiologist", "steward", "researcher", "clinician", "auditor", "administrator")
 STAND_INS = {"int": 1, "str": "x", "slug": "x", "uuid": "00000000-0000-0000-0000-000000000000", "path": "x"}
 
 

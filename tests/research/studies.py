@@ -39,15 +39,17 @@ def breast_protocol(change: Callable[[dict[str, Any]], None] | None = None) -> t
     return document, read_protocol(document)
 
 
-def study_channel(nodes: list[str]) -> dict[str, Any]:
-    """Return the channel that opens research.study between `nodes`."""
+def study_channel(
+    nodes: list[str], *, message: str = "research.study/1", data_class: str = "aggregate"
+) -> dict[str, Any]:
+    """Return the channel that opens a message of research between `nodes`, by default that of studies."""
     return {
-        "id": "study",
+        "id": message.partition("/")[0].removeprefix("research."),
         "clause": "7.1",
         "from": nodes,
         "to": nodes,
-        "message": "research.study/1",
-        "data_class": "aggregate",
+        "message": message,
+        "data_class": data_class,
         "purpose": "joint-research",
         "place_level": "country",
         "caps": {"envelopes_per_day": 10_000, "persons_per_year": 0},

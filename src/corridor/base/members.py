@@ -1,6 +1,7 @@
 """Walk a JSON object member by member, noting every fault with its JSON pointer instead of stopping at the first."""
 
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from corridor.base.errors import InputFault
 
-__all__ = ["Fault", "FaultyDocument", "Members", "plain"]
+__all__ = ["Fault", "FaultyDocument", "Members", "from_toml", "plain"]
 
 _MAX_TEXT = 20_000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -58,6 +59,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
     return value
+
+
+def from_toml(source: str | Mapping[str, Any], *, fault: type[FaultyDocument]) -> dict[str, Any]:
+    """Return the members of a TOML text (or those given) as JSON has them.
+
+    Parameters
+    ----------
+    source : str or mapping
+        The text, or what `tomllib` made of it.
+    fault : type of FaultyDocument
+        What is raised where the text is no TOML.
+    """
+    if isinstance(source, str):
+        try:
+            source = tomllib.loads(source)
+        except tomllib.TOMLDecodeError as broken:
+            raise fault.of_text(f"the file is no TOML: {broken}") from None
+    return {str(key): plain(value) for key, value in source.items()}
 
 
 class Members:

@@ -1,4 +1,4 @@
-"""``corridor care``: treatment protocols side by side, and follow-up care, on files without a server."""
+"""``corridor care``: treatment protocols and follow-up care on files; with a node, shared with partners."""
 
 import json
 from datetime import date, datetime
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corridor.cli.mixed import FilesAndNode
+
 if TYPE_CHECKING:
     from corridor.base.differences import SidePair
     from corridor.pillars.research.rules.care import Expectation, Schedule, Treatment
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["care"]
 
 
-@click.group("care")
+@click.group("care", cls=FilesAndNode)
 def care() -> None:
     """Treatment protocols side by side, and who is due for follow-up. Guidance as data, no medical advice."""
 
@@ -45,14 +47,16 @@ Example:
 @click.option("--differing", is_flag=True, help="Only what differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(left: Path, right: Path, *, differing: bool, as_json: bool) -> None:
-    """Lay two treatment protocols, LEFT and RIGHT in TOML, side by side; what differs is marked with *.
+    """Lay two treatment protocols, LEFT and RIGHT, side by side; what differs is marked with *.
+
+    Each is TOML, or JSON as ``corridor care show`` prints it.
 
     Entries of the same id, and drugs of the same name, stand in one line wherever they stand in the files.
     """
     from corridor.base.textfiles import read_text
-    from corridor.pillars.research.rules.care import compare_treatments, treatment_from_toml
+    from corridor.pillars.research.rules.care import compare_treatments, draft_care_document, read_treatment
 
-    first, second = treatment_from_toml(read_text(left)), treatment_from_toml(read_text(right))
+    first, second = (read_treatment(draft_care_document(read_text(each))[1]) for each in (left, right))
     pairs = [pair for pair in compare_treatments(first, second) if pair.differs or not differing]
     if as_json:
         click.echo(json.dumps(_as_json(first, second, pairs), ensure_ascii=False, indent=2))

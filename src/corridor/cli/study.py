@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from corridor.base.errors import WrongUsage
+from corridor.cli.mixed import FilesAndNode
 from corridor.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -24,28 +24,7 @@ class BadSite(WrongUsage):
     code = "bad-site"
 
 
-class _Study(click.Group):
-    """``run`` works on files; the other commands are those of the node, where one is installed."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return ``run`` and, where a node is installed, the node's commands."""
-        return sorted({*super().list_commands(ctx), *self._of_node(ctx)})
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by name, or None."""
-        return super().get_command(ctx, cmd_name) or self._of_node(ctx).get(cmd_name)
-
-    @staticmethod
-    def _of_node(ctx: click.Context) -> dict[str, click.Command]:
-        if find_spec("django") is None:
-            return {}
-        from corridor.cli import node
-
-        group = node.commands().get("study")
-        return dict(group.commands) if isinstance(group, click.Group) else {}
-
-
-@click.group("study", cls=_Study)
+@click.group("study", cls=FilesAndNode)
 def study() -> None:
     """Joint research: run a study on files of your own, or between nodes."""
 

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ResearchConfig(AppConfig):
-    """Studies over rows that stay where they are."""
+    """Studies over rows that stay where they are, and care of both sides: protocols compared, patients followed up."""
 
     name = "corridor.pillars.research"
     label = "research"
@@ -15,7 +16,7 @@ class ResearchConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the message, roles, tasks and what recurs."""
+        """Register the messages, roles, tasks and what recurs."""
         from corridor.accounts import texts as codes
         from corridor.accounts.roles import Role, grant, register_role
         from corridor.exchange.registry import register_message
@@ -23,12 +24,23 @@ class ResearchConfig(AppConfig):
         from corridor.pillars.research import handlers, messages, services, tasks, texts
 
         register_message(messages.StudyMessage, handler=handlers.acts_arrived, forget=handlers.bodies_deleted)
+        register_message(
+            messages.CareDocumentMessage,
+            handler=handlers.documents_arrived,
+            returned=handlers.documents_returned,
+            forget=handlers.documents_deleted,
+        )
         register_role(Role("researcher", "research", _("Researcher")))
-        see = "research.see_studies"
+        register_role(Role("clinician", "research", _("Clinician")))
+        see, care = "research.see_studies", "research.see_care"
         grant("researcher", "accounts.act", "exchange.see_agreements", see, "research.propose", "research.request")
         grant("steward", see, "research.approve", "research.hold_data", "research.release", "research.pause")
         grant("officer", see, "research.approve", "research.release", "research.pause")
         grant("auditor", see)
+        for role in ("clinician", "researcher", "steward", "officer", "auditor"):
+            grant(role, care)
+        grant("clinician", "accounts.act", "exchange.see_agreements", see, "research.publish_care")
+        grant("steward", "research.publish_care")
         services.register_approvals()
         every(timedelta(minutes=1), kind=tasks.ADVANCE, name="research.advance-open-runs")
         codes.announce(codes.ACTION, texts.ACTIONS)
@@ -43,3 +55,4 @@ def _announce_pages() -> None:
     from corridor.web.navigation import NavItem, register
 
     register(NavItem("research", _("Studies"), "research:studies", "research.see_studies"))
+    register(NavItem("research", pgettext_lazy("page", "Care"), "research:care", "research.see_care"))

@@ -3,9 +3,16 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-__all__ = ["StandingForm"]
+from corridor.accounts.texts import fault_text
+from corridor.base.encodings import decode_text
+from corridor.base.errors import InputFault
+
+__all__ = ["CompareForm", "PublishForm", "StandingForm"]
+
+MOST_BYTES = 4 * 1024 * 1024
 
 
 class StandingForm(forms.Form):
@@ -21,6 +28,58 @@ class StandingForm(forms.Form):
 
     def __init__(self, *args: Any, choices: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["standing"]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = choices
+        choose(self, "standing", choices)
+
+
+class PublishForm(forms.Form):
+    """A treatment protocol or a follow-up schedule to share, and under which agreement."""
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("A treatment protocol or a follow-up schedule in TOML, or a FHIR R4 PlanDefinition in JSON."),
+    )
+    agreement = forms.ChoiceField(label=_("Agreement under which it is shared"), choices=())
+
+    def __init__(self, *args: Any, agreements: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "agreement", agreements)
+
+    def clean_file(self) -> str:
+        """Return the text of the file."""
+        return text_of(self.cleaned_data["file"])
+
+
+class CompareForm(forms.Form):
+    """Which two treatment protocols to lay side by side."""
+
+    left = forms.ChoiceField(label=_("One protocol"), choices=())
+    right = forms.ChoiceField(label=_("The other"), choices=())
+    differing = forms.BooleanField(label=_("Only what differs"), required=False)
+
+    def __init__(self, *args: Any, treatments: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "left", treatments)
+        choose(self, "right", treatments)
+
+
+def choose(form: forms.Form, name: str, choices: list[tuple[str, Any]]) -> None:
+    """Give a field of a form its choices."""
+    field = form.fields[name]
+    if isinstance(field, forms.ChoiceField):
+        field.choices = choices
+
+
+def text_of(file: Any) -> str:
+    """Return an uploaded file as text.
+
+    Raises
+    ------
+    ValidationError
+        If it is larger than 4 MiB or no text.
+    """
+    if file.size > MOST_BYTES:
+        raise ValidationError(_("The file is larger than 4 MiB."))
+    try:
+        return decode_text(file.read(), name=file.name).decode()
+    except InputFault as fault:
+        raise ValidationError(fault_text(fault)) from fault

@@ -7,7 +7,7 @@ from corridor.accounts.actors import Actor
 from corridor.exchange.registry import Received
 from corridor.pillars.research import services
 
-__all__ = ["acts_arrived", "bodies_deleted"]
+__all__ = ["acts_arrived", "bodies_deleted", "documents_arrived", "documents_deleted", "documents_returned"]
 
 
 def acts_arrived(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
@@ -18,3 +18,18 @@ def acts_arrived(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -
 def bodies_deleted(crossing_ids: Sequence[int], /, *, actor: Actor, now: datetime) -> int:
     """Forget the figures that came in these envelopes."""
     return services.forget_blocks(crossing_ids, actor=actor, now=now)
+
+
+def documents_arrived(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
+    """Take treatment protocols and follow-up schedules of partners."""
+    services.take_documents(batch, actor=actor, now=now)
+
+
+def documents_returned(batch: Sequence[Received], /, *, actor: Actor, now: datetime) -> None:
+    """Take back own documents of care after a restore."""
+    services.take_back_documents(batch, actor=actor, now=now)
+
+
+def documents_deleted(crossing_ids: Sequence[int], /, *, actor: Actor, now: datetime) -> int:
+    """Forget the documents of care that came in these envelopes."""
+    return services.forget_documents(crossing_ids, actor=actor, now=now)

@@ -1,7 +1,7 @@
-"""The complete list of what a study sends across a border: one message, of which each act fills its own part.
+"""The complete list of what research sends across a border: studies, and documents of care.
 
-Nothing in it can hold a patient's row. The only part with figures is the block of a round: named lists of numbers that
-disclosure control of the sending site let go.
+Nothing in it can hold a patient's row. A study has one message, of which each act fills its own part; the only part
+with figures is the block of a round: named lists of numbers that disclosure control of the sending site let go.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from corridor.exchange.rules.classes import DataClass
 
 __all__ = [
     "MESSAGES",
+    "CareDocumentMessage",
     "NamedNumbers",
     "ProtocolProposal",
     "ProtocolSignature",
@@ -148,5 +149,22 @@ class StudyMessage(Message):
         )
 
 
-MESSAGES: tuple[type[Message], ...] = (StudyMessage,)
+class CareDocumentMessage(Message):
+    """A treatment protocol, or a follow-up schedule as a FHIR R4 PlanDefinition: what a side does, of no patient.
+
+    Attributes
+    ----------
+    document : str
+        The canonical bytes (RFC 8785) in base64url; both kinds name their own id and version.
+    """
+
+    schema_name: ClassVar[str] = "research.care"
+
+    kind: Annotated[Literal["treatment", "schedule"], _PUBLIC]
+    document: _Text
+    stated_at: _Moment
+    simulated: Annotated[bool, _PUBLIC]
+
+
+MESSAGES: tuple[type[Message], ...] = (StudyMessage, CareDocumentMessage)
 """Every message of the pillar."""

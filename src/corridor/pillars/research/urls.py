@@ -2,10 +2,15 @@
 
 from django.urls import path
 
-from corridor.pillars.research.views import acts, found, studies
+from corridor.pillars.research.views import acts, care, care_compare, found, studies
 
 app_name = "research"
 urlpatterns = [
+    # The name of a study begins with a letter or a digit, so that none hides these pages.
+    path("-/care/", care.documents, name="care"),
+    path("-/care/compare/", care_compare.compare, name="care-compare"),
+    path("-/care/<str:hash_>/", care.document, name="care-document"),
+    path("-/care/<str:hash_>.json", care.document_json, name="care-json"),
     path("", studies.study_list, name="studies"),
     path("<str:study>/", studies.study_page, name="study"),
     path("<str:study>/protocol/<str:hash_>/", studies.protocol_page, name="protocol"),

@@ -1,6 +1,7 @@
-"""Commands of research: studies, the rows of this site, and analyses."""
+"""Commands of research: studies, the rows of this site, analyses, and documents of care."""
 
 from corridor.pillars.research.commands.analyses import by_hand, release, request, result
+from corridor.pillars.research.commands.care import care
 from corridor.pillars.research.commands.rows import data, sign_data
 from corridor.pillars.research.commands.studies import study
 
@@ -9,4 +10,4 @@ __all__ = ["COMMANDS"]
 for _command in (data, sign_data, request, result, by_hand, release):
     study.add_command(_command)
 
-COMMANDS = (study,)
+COMMANDS = (study, care)

@@ -1,11 +1,13 @@
-"""Studies, their protocols and signatures; the frozen rows; runs and their rounds; what was released of whom."""
+"""Studies, their protocols and signatures; frozen rows; runs and their rounds; what was released; documents of care."""
 
+from corridor.pillars.research.models.care import CareDocument
 from corridor.pillars.research.models.data import SiteData, Snapshot
 from corridor.pillars.research.models.ledger import PersonNumber, Release
 from corridor.pillars.research.models.runs import Round, Run
 from corridor.pillars.research.models.studies import ProtocolVersion, SiteState, Study, StudySignature
 
 __all__ = [
+    "CareDocument",
     "PersonNumber",
     "ProtocolVersion",
     "Release",

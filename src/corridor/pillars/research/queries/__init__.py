@@ -1,5 +1,14 @@
 """Reads of research, limited to what the actor may see."""
 
+from corridor.pillars.research.queries.care import (
+    CareView,
+    NotTwoTreatments,
+    UnknownCareDocument,
+    care_channels,
+    care_documents,
+    compare_documents,
+    find_care_document,
+)
 from corridor.pillars.research.queries.runs import Progress, open_runs, progress
 from corridor.pillars.research.queries.studies import (
     RunView,
@@ -26,17 +35,24 @@ from corridor.pillars.research.queries.workspace import (
 )
 
 __all__ = [
+    "CareView",
     "Crossed",
+    "NotTwoTreatments",
     "Progress",
     "RunView",
     "SiteView",
     "SnapshotView",
     "StudyView",
+    "UnknownCareDocument",
     "UnknownRun",
     "UnknownStudy",
     "VersionView",
+    "care_channels",
+    "care_documents",
+    "compare_documents",
     "crossed",
     "current_protocol",
+    "find_care_document",
     "find_run",
     "find_study",
     "latest_run",

@@ -3,6 +3,12 @@
 from corridor.pillars.research.services.approvals import register_approvals
 from corridor.pillars.research.services.arrivals import forget_blocks, take_acts
 from corridor.pillars.research.services.by_hand import ask_to_release_unseen, hold_answers
+from corridor.pillars.research.services.care import (
+    forget_documents,
+    publish_document,
+    take_back_documents,
+    take_documents,
+)
 from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
 from corridor.pillars.research.services.databases import read_database
 from corridor.pillars.research.services.ledger import noise_key
@@ -26,10 +32,12 @@ __all__ = [
     "end_run",
     "finish_run",
     "forget_blocks",
+    "forget_documents",
     "freeze_rows",
     "hold_answers",
     "noise_key",
     "propose_study",
+    "publish_document",
     "read_database",
     "record_answer",
     "register_approvals",
@@ -38,4 +46,6 @@ __all__ = [
     "set_standing",
     "sign_snapshot",
     "take_acts",
+    "take_back_documents",
+    "take_documents",
 ]

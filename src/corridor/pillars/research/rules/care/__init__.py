@@ -4,6 +4,12 @@ Guidance as data, to compare and to plan by; no medical advice.
 """
 
 from corridor.pillars.research.rules.care.adherence import Adherence, adherence
+from corridor.pillars.research.rules.care.documents import (
+    CareDocument,
+    CareKind,
+    draft_care_document,
+    read_care_document,
+)
 from corridor.pillars.research.rules.care.due import Expectation, Patient, Standing, due_list, follow
 from corridor.pillars.research.rules.care.plan_definition import read_plan_definition, write_plan_definition
 from corridor.pillars.research.rules.care.schedule import (
@@ -28,6 +34,8 @@ from corridor.pillars.research.rules.care.treatment import (
 
 __all__ = [
     "Adherence",
+    "CareDocument",
+    "CareKind",
     "Expectation",
     "Item",
     "ItemKind",
@@ -43,9 +51,11 @@ __all__ = [
     "adherence",
     "compare_treatments",
     "day_after",
+    "draft_care_document",
     "draft_treatment",
     "due_list",
     "follow",
+    "read_care_document",
     "read_plan_definition",
     "read_treatment",
     "schedule_from_toml",

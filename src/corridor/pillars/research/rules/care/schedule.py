@@ -1,15 +1,14 @@
 """A follow-up schedule: which visits, images and laboratory tests are due when, after surgery or another start."""
 
 import re
-import tomllib
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from corridor.base.members import FaultyDocument, Members, plain
+from corridor.base.members import FaultyDocument, Members, from_toml
 
 __all__ = [
     "Item",
@@ -157,18 +156,15 @@ def day_after(start: date, number: int, *, unit: str) -> date:
     return date(year, month + 1, min(start.day, monthrange(year, month + 1)[1]))
 
 
-def schedule_from_toml(source: str) -> Schedule:
-    """Return the schedule that a TOML text describes by rules such as "every 6 months until month 60".
+def schedule_from_toml(source: str | Mapping[str, Any]) -> Schedule:
+    """Return the schedule that a TOML text (or its members) describes by rules such as "every 6 months until month 60".
 
     Raises
     ------
     MalformedSchedule
         If the text is no TOML, or anything is missing or wrong; every fault is listed.
     """
-    try:
-        root = Members.of(plain(tomllib.loads(source)))
-    except tomllib.TOMLDecodeError as fault:
-        raise MalformedSchedule.of_text(f"the file is no TOML: {fault}") from None
+    root = Members.of(from_toml(source, fault=MalformedSchedule))
     titles = _groups(root)
     items: dict[str, list[Item]] = {code: [] for code in titles}
     for entry in root.items("items", at_least=1):

@@ -1,14 +1,13 @@
 """A treatment protocol as a structured, dated document: what a side does, in figures, each with its source."""
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar
 
 from corridor.base.differences import SidePair, side_by_side
-from corridor.base.members import FaultyDocument, Members, plain
+from corridor.base.members import FaultyDocument, Members, from_toml
 from corridor.exchange.rules.canonical import canonical, parse_canonical, sha256_hex
 
 __all__ = [
@@ -95,12 +94,7 @@ def draft_treatment(source: str | Mapping[str, Any]) -> bytes:
     MalformedTreatment
         If the text is no TOML, or anything is missing or wrong; every fault is listed.
     """
-    if isinstance(source, str):
-        try:
-            source = tomllib.loads(source)
-        except tomllib.TOMLDecodeError as fault:
-            raise MalformedTreatment.of_text(f"the file is no TOML: {fault}") from None
-    drafted: bytes = canonical({"schema": SCHEMA, **plain(source)})
+    drafted: bytes = canonical({"schema": SCHEMA, **from_toml(source, fault=MalformedTreatment)})
     read_treatment(drafted)
     return drafted
 

@@ -1,10 +1,9 @@
 """From the TOML that people write to the canonical bytes that sites sign."""
 
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from corridor.base.members import plain
+from corridor.base.members import from_toml
 from corridor.exchange.rules.canonical import canonical
 from corridor.pillars.research.rules.protocol.document import SCHEMA, Protocol
 from corridor.pillars.research.rules.protocol.reading import MalformedProtocol, read_protocol
@@ -20,12 +19,7 @@ def draft_protocol(source: str | Mapping[str, Any]) -> bytes:
     MalformedProtocol
         If the text is no TOML, or anything is missing or wrong; every fault is listed.
     """
-    if isinstance(source, str):
-        try:
-            source = tomllib.loads(source)
-        except tomllib.TOMLDecodeError as fault:
-            raise MalformedProtocol.of_text(f"the file is no TOML: {fault}") from None
-    members = {"schema": SCHEMA, "version": 1, "supersedes": None, **plain(source)}
+    members = {"schema": SCHEMA, "version": 1, "supersedes": None, **from_toml(source, fault=MalformedProtocol)}
     drafted = canonical(members)
     read_protocol(drafted)
     return drafted
