@@ -8,7 +8,7 @@ import pytest
 
 from corridor.exchange import keystore
 from corridor.pillars.research.models import Snapshot
-from corridor.pillars.research.services.data import read_snapshot
+from corridor.pillars.research.queries.row_files import read_rows
 from corridor.pillars.research.tables import BrokenSnapshot, unpack_snapshot
 from tests.exchange.nodes import Corridor
 from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol
@@ -33,7 +33,7 @@ def test_rows_whose_file_is_lost_are_frozen_anew_under_the_hash_that_was_signed(
 
     with study.nodes["nl"]:
         assert Snapshot.objects.get().pk == row.pk
-        assert len(unpack_snapshot(read_snapshot(row.name), expected_hash=row.hash)) == row.rows
+        assert len(unpack_snapshot(read_rows(row.name), expected_hash=row.hash)) == row.rows
 
 
 def test_rows_that_are_not_those_that_were_signed_are_noticed(study: StudyCorridor) -> None:
@@ -41,4 +41,4 @@ def test_rows_that_are_not_those_that_were_signed_are_noticed(study: StudyCorrid
         row = Snapshot.objects.get()
 
         with pytest.raises(BrokenSnapshot, match="hash differs"):
-            unpack_snapshot(read_snapshot(row.name), expected_hash="0" * 64)
+            unpack_snapshot(read_rows(row.name), expected_hash="0" * 64)

@@ -86,6 +86,61 @@ def plan(schedule: Path, *, out: str) -> None:
         Path(out).write_text(text + "\n", encoding="utf-8")
 
 
+_STUDY = """\b
+Example:
+  corridor care study plan.json --name follow-up-2026 --ends-on 2027-12-31 --authorship "Both centres" \\
+    --site nl nl.rotterdam NL "Centre A" --site de de.gbsg DE "Centre B" > follow-up.toml
+"""
+
+
+@care.command("study", epilog=_STUDY)
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Short name of the study: small letters, digits, dots and dashes.")
+@click.option(
+    "--site", "sites", nargs=4, multiple=True, required=True, metavar="ID NODE COUNTRY INSTITUTION", help="Once each."
+)
+@click.option("--ends-on", required=True, type=click.DateTime(["%Y-%m-%d"]), help="After it nothing is computed.")
+@click.option("--authorship", required=True, help="Who is an author of what comes of it.")
+@click.option("--smallest-cell", type=click.IntRange(min=3, max=100), default=5, show_default=True)
+def study(
+    plan: Path,
+    *,
+    name: str,
+    sites: tuple[tuple[str, str, str, str], ...],
+    ends_on: datetime,
+    authorship: str,
+    smallest_cell: int,
+) -> None:
+    """Write the protocol of a joint study in TOML that asks how well PLAN is kept at each site.
+
+    Each site adds its ethics approval where the file says so. Then it is a study like any other (``corridor study``).
+    """
+    from corridor.base.textfiles import read_text
+    from corridor.pillars.research.rules.care import (
+        MalformedSchedule,
+        StudySite,
+        adherence_study,
+        draft_care_document,
+        read_care_document,
+        study_toml,
+    )
+    from corridor.pillars.research.rules.protocol import draft_protocol
+
+    schedule = read_care_document(*draft_care_document(read_text(plan))).schedule
+    if schedule is None:
+        raise MalformedSchedule.of_text("the file is a treatment protocol; expected a follow-up schedule")
+    members = adherence_study(
+        schedule,
+        study=name,
+        sites=[StudySite(*each) for each in sites],
+        ends_on=ends_on.date(),
+        authorship=authorship,
+        smallest_cell=smallest_cell,
+    )
+    draft_protocol(members)
+    click.echo(study_toml(members).rstrip())
+
+
 _DUE = """\b
 Example:
   corridor care due plan.json --patients patients.csv --on 2026-06-30 --ahead 30 --out due.csv

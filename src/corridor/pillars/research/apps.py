@@ -39,8 +39,9 @@ class ResearchConfig(AppConfig):
         grant("auditor", see)
         for role in ("clinician", "researcher", "steward", "officer", "auditor"):
             grant(role, care)
-        grant("clinician", "accounts.act", "exchange.see_agreements", see, "research.publish_care")
-        grant("steward", "research.publish_care")
+        grant("clinician", "accounts.act", "exchange.see_agreements", see)
+        for role in ("clinician", "steward"):
+            grant(role, "research.publish_care", "research.see_patients")
         services.register_approvals()
         every(timedelta(minutes=1), kind=tasks.ADVANCE, name="research.advance-open-runs")
         codes.announce(codes.ACTION, texts.ACTIONS)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import polars as pl
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -9,10 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from corridor.accounts.texts import fault_text
 from corridor.base.encodings import decode_text
 from corridor.base.errors import InputFault
+from corridor.base.textfiles import read_table
+from corridor.pillars.research.tables import PATIENT_COLUMNS
+from corridor.pillars.research.texts import VISIT_STANDINGS
 
-__all__ = ["CompareForm", "PublishForm", "StandingForm"]
+__all__ = ["CompareForm", "DueForm", "FreezeForm", "PatientsForm", "PublishForm", "StandingForm"]
 
 MOST_BYTES = 4 * 1024 * 1024
+MOST_TABLE_BYTES = 32 * 1024 * 1024
 
 
 class StandingForm(forms.Form):
@@ -60,6 +65,55 @@ class CompareForm(forms.Form):
         super().__init__(*args, **kwargs)
         choose(self, "left", treatments)
         choose(self, "right", treatments)
+
+
+class DueForm(forms.Form):
+    """Whom a due list shows; every field may be left empty."""
+
+    on = forms.DateField(label=_("As of"), required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
+    group = forms.ChoiceField(label=_("Risk group"), required=False, choices=())
+    standing = forms.ChoiceField(
+        label=_("Standing"),
+        required=False,
+        choices=[("", _("overdue, due and coming")), *VISIT_STANDINGS.items()],
+    )
+    ahead = forms.IntegerField(label=_("Days ahead"), required=False, min_value=0, max_value=366)
+
+    def __init__(self, *args: Any, groups: list[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "group", [("", _("every group")), *groups])
+
+
+class PatientsForm(forms.Form):
+    """The site's own table of patients for a schedule."""
+
+    table = forms.FileField(label=_("Table of patients"))
+
+    def __init__(self, *args: Any, items: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        told = _("CSV or Parquet with the columns %(columns)s; dates of one cell are separated by semicolons.")
+        self.fields["table"].help_text = told % {"columns": ", ".join([*PATIENT_COLUMNS, *items])}
+
+    def clean_table(self) -> tuple[str, pl.DataFrame]:
+        """Return the name of the file and the table in it."""
+        file = self.cleaned_data["table"]
+        if file.size > MOST_TABLE_BYTES:
+            raise ValidationError(_("The file is larger than 32 MiB; register it by command."))
+        try:
+            return str(file.name), read_table(file.read())
+        except InputFault as fault:
+            raise ValidationError(fault_text(fault)) from fault
+
+
+class FreezeForm(forms.Form):
+    """For which study, and by which day, it is frozen how patients kept a schedule."""
+
+    study = forms.ChoiceField(label=_("Study"), choices=())
+    on = forms.DateField(label=_("As of"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
+
+    def __init__(self, *args: Any, studies: list[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "study", studies)
 
 
 def choose(form: forms.Form, name: str, choices: list[tuple[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from corridor.base.errors import CorridorError, InputFault, UserFault
 from corridor.jobs.registry import JobContext, task
 from corridor.pillars.research import queries, services
 from corridor.pillars.research.queries import Progress
+from corridor.pillars.research.queries.row_files import read_rows
 from corridor.pillars.research.rules.analyses import (
     Blocks,
     MalformedBlock,
@@ -27,7 +28,6 @@ from corridor.pillars.research.rules.conduct import approvals_lacking, ending
 from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.engine import AnswerRefused, compute_answer, next_step
 from corridor.pillars.research.rules.rows import SiteTable
-from corridor.pillars.research.services.data import read_snapshot
 from corridor.pillars.research.services.runs import ADVANCE
 from corridor.pillars.research.services.sending import StudyNotOpen
 from corridor.pillars.research.tables import unpack_snapshot
@@ -160,7 +160,7 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
 def _table(state: Progress) -> SiteTable:
     if state.snapshot is None:
         raise AssertionError("an answer is computed only where rows are frozen")
-    table = unpack_snapshot(read_snapshot(state.snapshot.name), expected_hash=state.snapshot.hash)
+    table = unpack_snapshot(read_rows(state.snapshot.name), expected_hash=state.snapshot.hash)
     return replace(table, site=state.own_site)
 
 

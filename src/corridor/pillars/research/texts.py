@@ -46,6 +46,8 @@ ACTIONS: Mapping[str, Promise] = {
     "research.publish_document": _("Publish a treatment protocol or a follow-up schedule"),
     "research.take_documents": _("Take a partner’s treatment protocols and follow-up schedules"),
     "research.take_back_documents": _("Take back own treatment protocols and follow-up schedules after a restore"),
+    "research.register_patients": _("Register patients who are followed up"),
+    "research.freeze_adherence": _("Freeze how a schedule was kept, for a study"),
     "research.forget_documents": _("Forget treatment protocols and follow-up schedules of deleted envelopes"),
 }
 DETAILS: Mapping[str, Promise] = {
@@ -95,14 +97,19 @@ FAULTS: Mapping[str, Promise] = {
     "malformed-treatment": _("The treatment protocol has faults."),
     "malformed-schedule": _("The follow-up schedule has faults."),
     "no-such-care-document": _("There is no such treatment protocol or follow-up schedule here."),
+    "no-patients": _("No patients are registered for this schedule, or their file is not here any more."),
+    "patient-column-missing": _("The table of patients lacks a column that the schedule needs."),
+    "faulty-patients": _("Rows of the table of patients cannot be used."),
     "not-two-treatments": _("Choose two treatment protocols to compare."),
 }
 PARTICULARS = (
     "care-not-open",
     "disclosure-refused",
+    "faulty-patients",
     "malformed-protocol",
     "malformed-schedule",
     "malformed-treatment",
+    "patient-column-missing",
     "protocol-unfit",
     "study-not-open",
 )
@@ -267,6 +274,12 @@ ITEM_KINDS: Mapping[str, Promise] = {
     "visit": _("Visit"),
     "imaging": _("Imaging"),
     "laboratory": _("Laboratory"),
+}
+# How an expected visit stands on a due list.
+VISIT_STANDINGS: Mapping[str, Promise] = {
+    "overdue": pgettext_lazy("visit", "overdue"),
+    "due": pgettext_lazy("visit", "due"),
+    "coming": pgettext_lazy("visit", "coming"),
 }
 SCHEDULE_STATUSES: Mapping[str, Promise] = {
     "draft": pgettext_lazy("follow-up schedule", "draft"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from corridor.pillars.research.views import acts, care, care_compare, found, studies
+from corridor.pillars.research.views import acts, care, care_compare, follow_up, found, studies
 
 app_name = "research"
 urlpatterns = [
@@ -10,6 +10,10 @@ urlpatterns = [
     path("-/care/", care.documents, name="care"),
     path("-/care/compare/", care_compare.compare, name="care-compare"),
     path("-/care/<str:hash_>/", care.document, name="care-document"),
+    path("-/care/<str:hash_>/due/", follow_up.due, name="due"),
+    path("-/care/<str:hash_>/due.csv", follow_up.due_csv, name="due-csv"),
+    path("-/care/<str:hash_>/patients/", follow_up.register, name="patients"),
+    path("-/care/<str:hash_>/freeze/", follow_up.freeze, name="freeze-adherence"),
     path("-/care/<str:hash_>.json", care.document_json, name="care-json"),
     path("", studies.study_list, name="studies"),
     path("<str:study>/", studies.study_page, name="study"),

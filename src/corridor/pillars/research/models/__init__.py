@@ -1,6 +1,6 @@
 """Studies, their protocols and signatures; frozen rows; runs and their rounds; what was released; documents of care."""
 
-from corridor.pillars.research.models.care import CareDocument
+from corridor.pillars.research.models.care import CareDocument, FollowedPatients
 from corridor.pillars.research.models.data import SiteData, Snapshot
 from corridor.pillars.research.models.ledger import PersonNumber, Release
 from corridor.pillars.research.models.runs import Round, Run
@@ -8,6 +8,7 @@ from corridor.pillars.research.models.studies import ProtocolVersion, SiteState,
 
 __all__ = [
     "CareDocument",
+    "FollowedPatients",
     "PersonNumber",
     "ProtocolVersion",
     "Release",

@@ -35,3 +35,18 @@ class CareDocument(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+class FollowedPatients(models.Model):
+    """The site's own patients who are followed up by a schedule: an encrypted file of the home; it never leaves."""
+
+    schedule = models.OneToOneField(CareDocument, on_delete=models.CASCADE, related_name="followed")
+    source = models.CharField(max_length=300)
+    """Name of the file."""
+    name = models.CharField(max_length=32, unique=True)
+    patients = models.PositiveIntegerField()
+    registered_by = models.CharField(max_length=300)
+    registered_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.source

@@ -9,6 +9,14 @@ from corridor.pillars.research.queries.care import (
     compare_documents,
     find_care_document,
 )
+from corridor.pillars.research.queries.follow_up import (
+    FollowedView,
+    NoPatients,
+    Worklist,
+    expected_visits,
+    followed_patients,
+    worklist,
+)
 from corridor.pillars.research.queries.runs import Progress, open_runs, progress
 from corridor.pillars.research.queries.studies import (
     RunView,
@@ -37,6 +45,8 @@ from corridor.pillars.research.queries.workspace import (
 __all__ = [
     "CareView",
     "Crossed",
+    "FollowedView",
+    "NoPatients",
     "NotTwoTreatments",
     "Progress",
     "RunView",
@@ -47,14 +57,17 @@ __all__ = [
     "UnknownRun",
     "UnknownStudy",
     "VersionView",
+    "Worklist",
     "care_channels",
     "care_documents",
     "compare_documents",
     "crossed",
     "current_protocol",
+    "expected_visits",
     "find_care_document",
     "find_run",
     "find_study",
+    "followed_patients",
     "latest_run",
     "open_runs",
     "progress",
@@ -64,4 +77,5 @@ __all__ = [
     "studies",
     "study_versions",
     "version_of",
+    "worklist",
 ]

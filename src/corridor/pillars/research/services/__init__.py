@@ -11,6 +11,7 @@ from corridor.pillars.research.services.care import (
 )
 from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
 from corridor.pillars.research.services.databases import read_database
+from corridor.pillars.research.services.follow_up import freeze_adherence, register_patients
 from corridor.pillars.research.services.ledger import noise_key
 from corridor.pillars.research.services.runs import (
     ask_to_release,
@@ -33,6 +34,7 @@ __all__ = [
     "finish_run",
     "forget_blocks",
     "forget_documents",
+    "freeze_adherence",
     "freeze_rows",
     "hold_answers",
     "noise_key",
@@ -42,6 +44,7 @@ __all__ = [
     "record_answer",
     "register_approvals",
     "register_data",
+    "register_patients",
     "request_run",
     "set_standing",
     "sign_snapshot",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
+
+from django.db import transaction
 
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.roles import require
@@ -18,9 +21,11 @@ from corridor.exchange.rules.canonical import b64, unb64
 from corridor.exchange.rules.reasons import Reason, Refused
 from corridor.pillars.research.messages import CareDocumentMessage
 from corridor.pillars.research.models import CareDocument as CareRow
+from corridor.pillars.research.models import FollowedPatients
 from corridor.pillars.research.queries.care import care_channels
 from corridor.pillars.research.queries.studies import own_node_id
 from corridor.pillars.research.rules.care import CareDocument, CareKind, read_care_document
+from corridor.pillars.research.services.row_files import destroy_rows
 
 __all__ = [
     "PUBLISH",
@@ -124,9 +129,16 @@ def take_back_documents(batch: Sequence[Received], *, actor: Actor, now: datetim
 
 @write("research.forget_documents")
 def forget_documents(crossing_ids: Sequence[int], *, actor: Actor, now: datetime) -> int:
-    """Delete the documents that came in envelopes whose bodies are deleted; return how many."""
+    """Delete the documents that came in envelopes whose bodies are deleted; return how many.
+
+    The table of patients who were followed up by such a schedule goes with it.
+    """
     del actor, now
-    gone, _ = CareRow.objects.filter(crossing_id__in=crossing_ids).delete()
+    found = CareRow.objects.filter(crossing_id__in=crossing_ids)
+    for name in FollowedPatients.objects.filter(schedule__in=found).values_list("name", flat=True):
+        transaction.on_commit(partial(destroy_rows, name))
+    _, deleted = found.delete()
+    gone = deleted.get(CareRow._meta.label, 0)
     note(documents=gone)
     return gone
 

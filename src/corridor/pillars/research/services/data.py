@@ -1,30 +1,24 @@
 """The rows of this site: registered with a mapping, harmonised, frozen as an encrypted file, signed by a steward."""
 
-import secrets
 import uuid
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import ClassVar
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
 from corridor.base.errors import WrongUsage
-from corridor.exchange import keystore
 from corridor.pillars.research.messages import SiteReady, StudyMessage
 from corridor.pillars.research.models import SiteData, SiteState, Snapshot, Study
+from corridor.pillars.research.queries.row_files import has_rows
 from corridor.pillars.research.queries.studies import UnknownStudy, current_protocol
 from corridor.pillars.research.queries.workspace import HOLD
+from corridor.pillars.research.services.row_files import write_rows
 from corridor.pillars.research.services.sending import send_act
 from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
 
 __all__ = ["HOLD", "NoSuchSnapshot", "freeze_rows", "register_data", "sign_snapshot"]
-
-FOLDER = "research"
-_NONCE = 12
 
 
 class NoSuchSnapshot(WrongUsage):
@@ -80,11 +74,11 @@ def freeze_rows(*, study: str, harmonised: Harmonised, actor: Actor, now: dateti
     known = Snapshot.objects.filter(study=row, hash=digest).first()
     if known is not None:
         # Rows are in no backup: after one was put back elsewhere they are frozen anew, under the hash that was signed.
-        if not (_path(known.name).exists() and keystore.has_body_key(keystore.home(), _key(known.name))):
-            _write(known.name, pack_snapshot(harmonised.table))
+        if not has_rows(known.name):
+            write_rows(known.name, pack_snapshot(harmonised.table))
         return known
     name = uuid.uuid4().hex
-    _write(name, pack_snapshot(harmonised.table))
+    write_rows(name, pack_snapshot(harmonised.table))
     return Snapshot.objects.create(
         study=row,
         hash=digest,
@@ -128,33 +122,6 @@ def sign_snapshot(*, snapshot: str, actor: Actor, now: datetime) -> Snapshot:
     )
     send_act(act, study=study, protocol=protocol, actor=actor, now=now)
     return row
-
-
-def read_snapshot(name: str) -> bytes:
-    """Return the packed rows of a snapshot.
-
-    Raises
-    ------
-    KeysUnreadable
-        If its key is gone.
-    """
-    wrapped = _path(name).read_bytes()
-    key = AESGCM(keystore.body_key(keystore.home(), _key(name)))
-    return key.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], name.encode())
-
-
-def _write(name: str, packed: bytes) -> None:
-    nonce = secrets.token_bytes(_NONCE)
-    key = AESGCM(keystore.make_body_key(keystore.home(), _key(name)))
-    keystore.write_private(_path(name), nonce + key.encrypt(nonce, packed, name.encode()))
-
-
-def _path(name: str) -> Path:
-    return keystore.home() / FOLDER / f"{name}.rows"
-
-
-def _key(name: str) -> str:
-    return f"research-{name}"
 
 
 def _study(name: str) -> Study:

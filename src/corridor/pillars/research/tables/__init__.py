@@ -1,11 +1,15 @@
 """A site's file to the frozen, harmonised rows of a study: pure, shared by command and page."""
 
 from corridor.pillars.research.tables.follow_up import (
+    PATIENT_COLUMNS,
     FaultyPatients,
     PatientColumnMissing,
+    adherence_rows,
     adherence_table,
     due_table,
+    pack_patients,
     read_patients,
+    unpack_patients,
 )
 from corridor.pillars.research.tables.harmonising import Harmonised, NothingUsable, harmonise
 from corridor.pillars.research.tables.mapping import ColumnMissing, SiteMapping, SiteMappingFault, load_site_mapping
@@ -14,6 +18,7 @@ from corridor.pillars.research.tables.report import HarmonisationReport, Variabl
 from corridor.pillars.research.tables.snapshot import BrokenSnapshot, pack_snapshot, snapshot_hash, unpack_snapshot
 
 __all__ = [
+    "PATIENT_COLUMNS",
     "BrokenSnapshot",
     "ColumnMissing",
     "FaultyPatients",
@@ -25,12 +30,15 @@ __all__ = [
     "SiteMapping",
     "SiteMappingFault",
     "VariableReport",
+    "adherence_rows",
     "adherence_table",
     "due_table",
     "harmonise",
     "load_site_mapping",
+    "pack_patients",
     "pack_snapshot",
     "read_patients",
     "snapshot_hash",
+    "unpack_patients",
     "unpack_snapshot",
 ]

@@ -1,5 +1,6 @@
 """A site's patients as follow-up needs them, read from a table; due lists and adherence figures as tables."""
 
+import io
 from collections.abc import Iterable
 from datetime import date
 from typing import ClassVar
@@ -8,10 +9,30 @@ import polars as pl
 
 from corridor.base.errors import InputFault
 from corridor.base.tablecells import dates, present
-from corridor.pillars.research.rules.care import Adherence, Expectation, Patient, Schedule
+from corridor.pillars.research.rules.care import (
+    CODES,
+    Adherence,
+    Expectation,
+    Patient,
+    Schedule,
+    kept_by_person,
+    kept_names,
+)
 
-__all__ = ["FaultyPatients", "PatientColumnMissing", "adherence_table", "due_table", "read_patients"]
+__all__ = [
+    "PATIENT_COLUMNS",
+    "FaultyPatients",
+    "PatientColumnMissing",
+    "adherence_rows",
+    "adherence_table",
+    "due_table",
+    "pack_patients",
+    "read_patients",
+    "unpack_patients",
+]
 
+PATIENT_COLUMNS = ("person", "start_on", "risk_group", "died_on", "lost_on")
+"""Columns of a table of patients besides those of the items; the last two may be left out."""
 _FAULTS_SHOWN = 20
 _DAY = "expected a date such as 2024-05-31 (or 31.05.2024, day first)"
 
@@ -84,6 +105,40 @@ def read_patients(frame: pl.DataFrame, *, schedule: Schedule) -> list[Patient]:
     if faults:
         raise FaultyPatients(list(dict.fromkeys(faults)))
     return patients
+
+
+def pack_patients(frame: pl.DataFrame, *, schedule: Schedule) -> bytes:
+    """Return the columns that the schedule needs as a Parquet file; what else the table holds is not kept."""
+    needed = (*PATIENT_COLUMNS, *schedule.item_codes)
+    buffer = io.BytesIO()
+    frame.select([name for name in dict.fromkeys(needed) if name in frame.columns]).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def unpack_patients(data: bytes) -> pl.DataFrame:
+    """Return the table that `pack_patients` packed."""
+    return pl.read_parquet(io.BytesIO(data))
+
+
+def adherence_rows(schedule: Schedule, expectations: Iterable[Expectation]) -> pl.DataFrame:
+    """Return one row for each patient with how each item was kept, as the protocol of `adherence_study` names it.
+
+    Every column is text: ``person``, ``risk_group`` and one for each item with one of `rules.care.CODES`; empty where
+    the item is not of the patient's risk group.
+    """
+    names = kept_names(schedule)
+    kept = kept_by_person(expectations)
+    return pl.DataFrame(
+        {
+            "person": list(kept),
+            "risk_group": [each.group for each in kept.values()],
+            **{
+                name: [CODES[each.items[item]][0] if item in each.items else None for each in kept.values()]
+                for item, name in names.items()
+            },
+        },
+        schema=dict.fromkeys(("person", "risk_group", *names.values()), pl.String),
+    )
 
 
 def due_table(expectations: Iterable[Expectation], *, on: date) -> pl.DataFrame:

@@ -34,7 +34,7 @@ __all__ = [
     "treatment_choices",
 ]
 
-SEE_CARE = "research.see_care"
+SEE_CARE, SEE_PATIENTS = "research.see_care", "research.see_patients"
 
 
 @page(SEE_CARE, methods=("GET", "POST"))
@@ -83,6 +83,7 @@ def document(request: PersonRequest, hash_: str) -> HttpResponse:
         "kind": CARE_KINDS[view.document.kind.value],
         "tables": schedule_tables(schedule) if schedule else treatment_tables(view.document.treatment),
         "versions": _listed(same),
+        "may_see_patients": schedule is not None and may(request.user, SEE_PATIENTS),
         "before": next((each.document.hash for each in same if each.recorded_at < view.recorded_at), None)
         if schedule is None
         else None,

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from corridor.accounts.approvals import isolated
 from corridor.pillars.research.rules.care import Item, Occurrence, Schedule, Treatment
 from corridor.pillars.research.texts import CARE_SECTIONS, INTENTS, ITEM_KINDS, ROUTES
 from corridor.pillars.research.views.words import plain
@@ -174,7 +175,7 @@ def _when(regimen: Entry, drug: Entry) -> str:
             "days": days,
             "length": _length(regimen["cycle_days"], "d"),
         }
-    return f"{told}; {drug['schedule']}" if drug.get("schedule") else told
+    return f"{told}; {isolated(drug['schedule'])}" if drug.get("schedule") else told
 
 
 def _how_long(regimen: Entry) -> str:

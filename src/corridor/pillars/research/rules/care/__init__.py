@@ -3,7 +3,7 @@
 Guidance as data, to compare and to plan by; no medical advice.
 """
 
-from corridor.pillars.research.rules.care.adherence import Adherence, adherence
+from corridor.pillars.research.rules.care.adherence import Adherence, adherence, kept_by_person
 from corridor.pillars.research.rules.care.documents import (
     CareDocument,
     CareKind,
@@ -23,6 +23,7 @@ from corridor.pillars.research.rules.care.schedule import (
     day_after,
     schedule_from_toml,
 )
+from corridor.pillars.research.rules.care.study import CODES, StudySite, adherence_study, kept_names, study_toml
 from corridor.pillars.research.rules.care.treatment import (
     MalformedTreatment,
     Treatment,
@@ -33,6 +34,7 @@ from corridor.pillars.research.rules.care.treatment import (
 )
 
 __all__ = [
+    "CODES",
     "Adherence",
     "CareDocument",
     "CareKind",
@@ -47,18 +49,23 @@ __all__ = [
     "Schedule",
     "Standing",
     "Status",
+    "StudySite",
     "Treatment",
     "adherence",
+    "adherence_study",
     "compare_treatments",
     "day_after",
     "draft_care_document",
     "draft_treatment",
     "due_list",
     "follow",
+    "kept_by_person",
+    "kept_names",
     "read_care_document",
     "read_plan_definition",
     "read_treatment",
     "schedule_from_toml",
+    "study_toml",
     "treatment_from_toml",
     "write_plan_definition",
 ]

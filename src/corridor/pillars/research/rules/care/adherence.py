@@ -1,7 +1,7 @@
 """How well a site keeps the schedule, in numbers of persons that may leave it under the rules of disclosure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,9 +10,12 @@ from corridor.pillars.research.rules.care.schedule import Schedule
 from corridor.pillars.research.rules.disclosure import Differences, Exposure, Policy, judge, suppress_counts
 from corridor.pillars.research.rules.rows import Mask
 
-__all__ = ["Adherence", "adherence"]
+__all__ = ["CLASSES", "NOT_YET", "Adherence", "Kept", "adherence", "kept_by_person"]
 
 CLASSES = ("all", "some", "none")
+"""How many of the windows that have closed a person kept."""
+NOT_YET = "not-yet"
+"""No window has closed."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,32 @@ class Adherence:
         return self.all_on_time / self.persons if self.persons and self.all_on_time is not None else None
 
 
+@dataclass
+class Kept:
+    """How one person kept the schedule: for each item of the risk group one of `CLASSES`, or `NOT_YET`."""
+
+    group: str
+    items: dict[str, str] = field(default_factory=dict)
+
+
+def kept_by_person(expectations: Iterable[Expectation]) -> Mapping[str, Kept]:
+    """Return for each person, in the order of the table, how each item of the risk group was kept."""
+    found: dict[str, Kept] = {}
+    on_time: dict[tuple[str, str], list[bool]] = {}
+    for each in expectations:
+        person = found.setdefault(each.person, Kept(each.group))
+        person.items[each.item.code] = NOT_YET
+        if each.is_judged:
+            on_time.setdefault((each.person, each.item.code), []).append(each.standing is Standing.ON_TIME)
+    for (name, item), windows in on_time.items():
+        found[name].items[item] = _class(windows)
+    return found
+
+
+def _class(windows: Sequence[bool]) -> str:
+    return CLASSES[0 if all(windows) else 1 if any(windows) else 2]
+
+
 def adherence(schedule: Schedule, expectations: Iterable[Expectation], *, policy: Policy) -> list[Adherence]:
     """Return the figures for each risk group and item, in the order of the schedule, small cells withheld.
 
@@ -56,30 +85,22 @@ def adherence(schedule: Schedule, expectations: Iterable[Expectation], *, policy
     -----
     Nothing is known of figures that were given away at another time: whoever has those of two days may subtract them.
     """
-    closed: dict[tuple[str, str], dict[str, list[bool]]] = {}
-    places: dict[str, int] = {}
-    for each in expectations:
-        places.setdefault(each.person, len(places))
-        if each.is_judged:
-            on_time = closed.setdefault((each.group, each.item.code), {}).setdefault(each.person, [])
-            on_time.append(each.standing is Standing.ON_TIME)
+    kept = kept_by_person(expectations)
     figures: list[Adherence] = []
     released: list[Mask] = []
     for group in schedule.groups:
         for item in group.items:
-            sets = _sets(closed.get((group.code, item.code), {}), places)
+            sets = _sets([each.items.get(item.code, "") if each.group == group.code else "" for each in kept.values()])
             figure, shown = _judged(group.code, item.code, sets, released, policy)
             figures.append(figure)
             released.extend(shown)
     return figures
 
 
-def _sets(kept: dict[str, list[bool]], places: dict[str, int]) -> list[Mask]:
+def _sets(kept: Sequence[str]) -> list[Mask]:
     """Return who came within all windows, within some, within none."""
-    sets = [np.zeros(len(places), dtype=bool) for _ in CLASSES]
-    for person, on_time in kept.items():
-        sets[0 if all(on_time) else 1 if any(on_time) else 2][places[person]] = True
-    return sets
+    classes = np.array(kept, dtype=str)
+    return [classes == each for each in CLASSES]
 
 
 def _judged(
