@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -35,6 +36,19 @@ class TooEarly(CorridorError):
     code: ClassVar[str] = "too-early"
 
 
+@dataclass(frozen=True)
+class _Act:
+    """One act of another site, with the version of the protocol under which it was sent, and the site that sent it."""
+
+    message: StudyMessage
+    received: Received
+    version: ProtocolVersion
+    protocol: Protocol
+    site: Site
+    actor: Actor
+    now: datetime
+
+
 @write("research.take_acts")
 def take_acts(batch: Sequence[Received], *, actor: Actor, now: datetime) -> None:
     """Take what other sites say of studies.
@@ -60,9 +74,10 @@ def take_acts(batch: Sequence[Received], *, actor: Actor, now: datetime) -> None
         site = protocol.site_of(received.from_node)
         if site is None:
             raise Refused(Reason.NOT_A_PARTY)
+        act = _Act(message, received, version, protocol, site, actor, now)
         for part, take in _TAKEN:
             if getattr(message, part) is not None:
-                take(message, received, version, protocol, site, actor, now)
+                take(act)
     note(acts=len(batch))
 
 
@@ -100,76 +115,49 @@ def _take_proposal(message: StudyMessage, received: Received, *, now: datetime) 
     )
 
 
-def _take_signature(
-    message: StudyMessage,
-    received: Received,
-    version: ProtocolVersion,
-    protocol: Protocol,
-    site: Site,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    del actor
+def _take_signature(act: _Act) -> None:
     try:
-        signature = unb64(message.signature.signature if message.signature else "")
+        signature = unb64(act.message.signature.signature if act.message.signature else "")
     except InputFault as fault:
         raise Refused(Reason.MALFORMED, fault.code) from fault
-    if not signed_document(bytes(version.document), signature, kind=SCHEMA, node=received.from_node):
+    if not signed_document(bytes(act.version.document), signature, kind=SCHEMA, node=act.received.from_node):
         raise Refused(Reason.BAD_SIGNATURE)
     StudySignature.objects.get_or_create(
-        version=version,
-        site=site.id,
+        version=act.version,
+        site=act.site.id,
         defaults={
-            "node": received.from_node,
+            "node": act.received.from_node,
             "signature": signature,
-            "signed_at": now,
-            "crossing_id": received.crossing_id,
+            "signed_at": act.now,
+            "crossing_id": act.received.crossing_id,
         },
     )
-    lock_if_signed(version, protocol, now=now)
+    lock_if_signed(act.version, act.protocol, now=act.now)
 
 
-def _take_ready(
-    message: StudyMessage,
-    received: Received,
-    version: ProtocolVersion,
-    protocol: Protocol,
-    site: Site,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    del received, protocol, actor, now
-    snapshot = message.ready.snapshot if message.ready else ""
-    SiteState.objects.filter(study=version.study, site=site.id).update(snapshot=snapshot)
+def _take_ready(act: _Act) -> None:
+    snapshot = act.message.ready.snapshot if act.message.ready else ""
+    SiteState.objects.filter(study=act.version.study, site=act.site.id).update(snapshot=snapshot)
 
 
-def _take_request(
-    message: StudyMessage,
-    received: Received,
-    version: ProtocolVersion,
-    protocol: Protocol,
-    site: Site,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    del site
-    request = message.request
-    if version.locked_at is None:
+def _take_request(act: _Act) -> None:
+    request = act.message.request
+    if act.version.locked_at is None:
         raise TooEarly("a signature is still on its way")
-    if request is None or protocol.analysis(request.analysis) is None:
+    if request is None or act.protocol.analysis(request.analysis) is None:
         raise Refused(Reason.UNKNOWN_SUBJECT)
     run = begin_run(
         run=uuid.UUID(request.run),
-        version_id=version.pk,
+        version_id=act.version.pk,
         analysis=request.analysis,
-        node=received.from_node,
+        node=act.received.from_node,
         by="",
-        actor=actor,
-        now=now,
+        actor=act.actor,
+        now=act.now,
     )
-    if version.study.versions.filter(version__gt=version.version, locked_at__isnull=False).exists():
+    if act.version.study.versions.filter(version__gt=act.version.version, locked_at__isnull=False).exists():
         # Runs that were asked for before an amendment was locked go on; nothing new begins under what it replaced.
-        own, code = version.study.own_site, "protocol-superseded"
+        own, code = act.version.study.own_site, "protocol-superseded"
         end_run(
             run=run.pk,
             state=ending(code),
@@ -179,107 +167,80 @@ def _take_request(
             code=code,
             tell=True,
             actor=_OWN,
-            now=now,
+            now=act.now,
         )
 
 
-def _take_block(
-    message: StudyMessage,
-    received: Received,
-    version: ProtocolVersion,
-    protocol: Protocol,
-    site: Site,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    del protocol
-    block = message.block
-    run = _run(block.run if block else "", version)
+def _take_block(act: _Act) -> None:
+    block = act.message.block
+    run = _run(block.run if block else "", act.version)
     if block is None or block.analysis != run.analysis:
         raise Refused(Reason.UNKNOWN_SUBJECT)
     row, created = Round.objects.get_or_create(
         run=run,
         number=block.round,
-        site=site.id,
+        site=act.site.id,
         defaults={
             "step": block.step,
             "parameters": {each.name: list(each.values) for each in block.parameters},
             "numbers": {each.name: list(each.values) for each in block.numbers},
             "snapshot": block.snapshot,
-            "envelope": received.token_hash,
-            "crossing_id": received.crossing_id,
-            "recorded_at": now,
+            "envelope": act.received.token_hash,
+            "crossing_id": act.received.crossing_id,
+            "recorded_at": act.now,
         },
     )
     if not created and not _same(row, block):
         end_run(
             run=run.pk,
             state=ending("two-answers"),
-            site=site.id,
+            site=act.site.id,
             reasons=["two-answers"],
             number=block.round,
             code="two-answers",
             tell=True,
             actor=_OWN,
-            now=now,
+            now=act.now,
         )
         return
-    wake(run, actor=actor, now=now)
+    wake(run, actor=act.actor, now=act.now)
 
 
 def _same(row: Round, block: RoundBlock) -> bool:
     return bool(row.numbers == {each.name: list(each.values) for each in block.numbers})
 
 
-def _take_refusal(
-    message: StudyMessage,
-    received: Received,
-    version: ProtocolVersion,
-    protocol: Protocol,
-    site: Site,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    del received, protocol
-    refusal = message.refusal
-    run = _run(refusal.run if refusal else "", version)
+def _take_refusal(act: _Act) -> None:
+    refusal = act.message.refusal
+    run = _run(refusal.run if refusal else "", act.version)
     if refusal is None:
         raise Refused(Reason.MALFORMED)
     end_run(
         run=run.pk,
         state=ending(refusal.code),
-        site=site.id,
+        site=act.site.id,
         reasons=refusal.reasons,
         number=refusal.round,
         code=refusal.code,
         tell=False,
-        actor=actor,
-        now=now,
+        actor=act.actor,
+        now=act.now,
     )
 
 
-def _take_standing(
-    message: StudyMessage,
-    received: Received,
-    version: ProtocolVersion,
-    protocol: Protocol,
-    site: Site,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    del received, protocol
-    standing = message.standing
+def _take_standing(act: _Act) -> None:
+    standing = act.message.standing
     if standing is None:
         raise Refused(Reason.MALFORMED)
-    state = SiteState.objects.select_for_update().get(study=version.study, site=site.id)
+    state = SiteState.objects.select_for_update().get(study=act.version.study, site=act.site.id)
     # Envelopes overtake one another: what was stated later counts, whichever came first.
-    is_older = state.stated_at is not None and message.stated_at < state.stated_at
+    is_older = state.stated_at is not None and act.message.stated_at < state.stated_at
     if is_older or not may_follow(standing.standing, after=state.standing):
         return
     state.standing, state.reason = standing.standing, standing.reason
-    state.stated_at, state.since_at = message.stated_at, now
+    state.stated_at, state.since_at = act.message.stated_at, act.now
     state.save(update_fields=["standing", "reason", "stated_at", "since_at"])
-    wake_open(version.study, actor=actor, now=now)
+    wake_open(act.version.study, actor=act.actor, now=act.now)
 
 
 def _run(text: str, version: ProtocolVersion) -> Run:
@@ -289,9 +250,7 @@ def _run(text: str, version: ProtocolVersion) -> Run:
     return run
 
 
-_Take = Callable[[StudyMessage, Received, ProtocolVersion, Protocol, Site, Actor, datetime], None]
-
-_TAKEN: tuple[tuple[str, _Take], ...] = (
+_TAKEN: tuple[tuple[str, Callable[[_Act], None]], ...] = (
     ("signature", _take_signature),
     ("ready", _take_ready),
     ("request", _take_request),
