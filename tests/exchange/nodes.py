@@ -162,6 +162,14 @@ class Node:
         return f"http://127.0.0.1:{self.corridor.first_port + sorted(self.corridor.ids).index(self.id)}"
 
     @property
+    def database_url(self) -> str:
+        """What another process must be told of its database; empty for the SQLite file of the home."""
+        described = self.wrapper.settings_dict
+        if self.wrapper.vendor == "sqlite":
+            return ""
+        return f"postgresql://{described['USER']}@/{described['NAME']}?host={described['HOST']}"
+
+    @property
     def now(self) -> datetime:
         """What its clock shows."""
         return self.corridor.now + self.clock_offset

@@ -1,4 +1,4 @@
-"""A process that works on a study between nodes in files until it dies at a crash point.
+"""A process that works on a study between nodes that another one made, until it dies at a crash point.
 
 ``python -m tests.research.living FOLDER AGREEMENT NOW POINT COUNT``: a process of its own, since one that was forked
 has no threads for the tables. Exit status 86 says that it died there.
@@ -6,11 +6,23 @@ has no threads for the tables. Exit status 86 says that it died there.
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import django
+
+
+def opened(url: str, home: Path) -> Any:
+    """Return a connection to a node's database: that of `url`, or the SQLite file of its home where that is empty."""
+    from corridor.server import env
+    from tests.exchange.nodes import sqlite_wrapper, wrapper_of
+
+    if not url:
+        return sqlite_wrapper(home / env.DATABASE_FILE)
+    return wrapper_of(env.database(url, None) | {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False})
 
 
 def main(folder: Path, agreement: str, now: datetime, point: str, count: int) -> None:
@@ -23,7 +35,10 @@ def main(folder: Path, agreement: str, now: datetime, point: str, count: int) ->
 
     document = (folder / "protocol.json").read_bytes()
     protocol = read_protocol(document)
-    corridor = Corridor.reopened(folder, [site.node for site in protocol.sites], now=now)
+    urls = json.loads((folder / "databases.json").read_text(encoding="utf-8"))
+    corridor = Corridor.reopened(
+        folder, [site.node for site in protocol.sites], database=lambda node, home: opened(urls[node], home), now=now
+    )
     study = StudyCorridor(corridor, document, protocol, agreement=agreement)
     crash.arm(point, count)
     study.settle(passes=8)

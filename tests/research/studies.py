@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from corridor.accounts.actors import System
 from corridor.accounts.services import add_person
 from corridor.base.textfiles import read_table
+from corridor.exchange.services import send
 from corridor.jobs.worker import run_due
 from corridor.pillars.research import queries, services
+from corridor.pillars.research.messages import StudyMessage
 from corridor.pillars.research.models import Run, Snapshot
 from corridor.pillars.research.rules.protocol import Protocol, draft_protocol, protocol_from_toml
 from corridor.pillars.research.tables import SiteMapping, harmonise
@@ -120,6 +122,26 @@ class StudyCorridor:
                 study=self.protocol.study, analysis=analysis, actor=node.person("ren"), now=node.now
             )
         return str(run.pk)
+
+    def say(self, site: str, to: str, *, stated_at: datetime | None = None, **part: Any) -> None:
+        """Queue an act that the site's own services would not send, with its keys and under its agreement."""
+        node = self.nodes[site]
+        message = StudyMessage(
+            study=self.protocol.study,
+            protocol=self.protocol.hash,
+            stated_at=stated_at or node.now,
+            simulated=self.protocol.simulated,
+            **part,
+        )
+        with node:
+            send(
+                message,
+                to=self.nodes[to].id,
+                agreement=self.agreement,
+                channel="study",
+                actor=System("test"),
+                now=node.now,
+            )
 
     def amend(self, change: Callable[[dict[str, Any]], None], site: str = "nl") -> None:
         """Propose the next version of the protocol from one site; it is the study's protocol from here on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from corridor.accounts.actors import System
 from corridor.exchange import keystore
 from corridor.exchange.models import OutboxEntry
-from corridor.exchange.services import agreement_acts, send
+from corridor.exchange.services import agreement_acts
 from corridor.jobs.models import Job
 from corridor.jobs.services import claim
 from corridor.pillars.research import queries, services
-from corridor.pillars.research.messages import NamedNumbers, RoundBlock, RunRequest, SiteStanding, StudyMessage
+from corridor.pillars.research.messages import NamedNumbers, RoundBlock, RunRequest, SiteStanding
 from corridor.pillars.research.models import ProtocolVersion, Release, Round, Run, SiteState
 from corridor.pillars.research.services.runs import StudyEnded
 from tests.exchange.nodes import Corridor
@@ -36,27 +36,6 @@ def study(make_corridor: Callable[..., Corridor]) -> StudyCorridor:
     made = StudyCorridor(make_corridor(*SITES.values()), *breast_protocol())
     made.ready()
     return made
-
-
-def say(study: StudyCorridor, site: str, to: str, *, stated_at: Any = None, **part: Any) -> None:
-    """Let one site send another an act that its own services would not send."""
-    node = study.nodes[site]
-    message = StudyMessage(
-        study=study.protocol.study,
-        protocol=study.protocol.hash,
-        stated_at=stated_at or node.now,
-        simulated=study.protocol.simulated,
-        **part,
-    )
-    with node:
-        send(
-            message,
-            to=study.nodes[to].id,
-            agreement=study.agreement,
-            channel="study",
-            actor=System("test"),
-            now=node.now,
-        )
 
 
 def stand(study: StudyCorridor, site: str, standing: Any) -> None:
@@ -93,6 +72,8 @@ def live(study: StudyCorridor, *, point: str, count: int, hours: int) -> int:
     keystore.close_keys()
     folder = study.nodes["nl"].home.parent
     (folder / "protocol.json").write_bytes(study.document)
+    urls = {node.id: node.database_url for node in study.corridor}
+    (folder / "databases.json").write_text(json.dumps(urls), encoding="utf-8")
     now = study.corridor.now + timedelta(hours=hours)
     done = subprocess.run(
         [
@@ -302,9 +283,9 @@ def test_standings_that_overtake_one_another_count_in_the_order_in_which_they_we
     study: StudyCorridor,
 ) -> None:
     now = study.corridor.now
-    say(study, "de", "nl", stated_at=now + timedelta(minutes=2), standing=SiteStanding(standing="active"))
+    study.say("de", "nl", stated_at=now + timedelta(minutes=2), standing=SiteStanding(standing="active"))
     study.corridor.settle()
-    say(study, "de", "nl", stated_at=now + timedelta(minutes=1), standing=SiteStanding(standing="paused"))
+    study.say("de", "nl", stated_at=now + timedelta(minutes=1), standing=SiteStanding(standing="paused"))
     study.corridor.settle()
     with study.nodes["nl"]:
         assert SiteState.objects.get(site="de").standing == "active"
@@ -322,7 +303,7 @@ def test_a_site_that_left_ends_the_runs_that_need_it_and_comes_back_by_an_amendm
     for site in study.nodes:
         found = study.run(run, site)
         assert (found.state, found.at_site, found.reasons) == ("failed", "de", ["site-left"])
-    say(study, "de", "nl", stated_at=study.corridor.now + timedelta(hours=1), standing=SiteStanding(standing="active"))
+    study.say("de", "nl", stated_at=study.corridor.now + timedelta(hours=1), standing=SiteStanding(standing="active"))
     study.corridor.settle()
     with study.nodes["nl"]:
         assert SiteState.objects.get(site="de").standing == "left"
@@ -366,7 +347,7 @@ def test_what_is_asked_under_a_version_that_was_amended_is_refused(study: StudyC
     study.settle()
     second, study.protocol = study.protocol, first
     run = "00000000-0000-4000-8000-000000000001"
-    say(study, "nl", "de", request=RunRequest(run=run, analysis="primary"))
+    study.say("nl", "de", request=RunRequest(run=run, analysis="primary"))
     study.corridor.settle()
     study.protocol = second
     found = study.run(run, "de")
@@ -415,8 +396,8 @@ def test_two_answers_for_one_round_are_a_dispute_at_every_site(study: StudyCorri
             numbers=numbers,
         )
 
-    say(study, "de", "nl", block=block(100.0))
-    say(study, "de", "nl", block=block(101.0))
+    study.say("de", "nl", block=block(100.0))
+    study.say("de", "nl", block=block(101.0))
     study.corridor.settle()
     for site in study.nodes:
         assert study.run(run, site).state == "disputed"

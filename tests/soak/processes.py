@@ -136,7 +136,7 @@ def pair(folder: Path, kind: str) -> Iterator[Pair]:
     # Signing lets the clock of the corridor run ahead; its processes use the real one.
     begin = utcnow() - timedelta(hours=2)
     corridor = nodes.Corridor(
-        folder, template=template, database=databases.make(), now=begin, first_port=_two_free_ports()
+        folder, template=template, database=databases.make(), now=begin, first_port=two_free_ports()
     )
     agreement = corridor.sign()
     for node in corridor:
@@ -160,7 +160,7 @@ def pair(folder: Path, kind: str) -> Iterator[Pair]:
             part.shoot()
 
 
-def _two_free_ports() -> int:
+def two_free_ports() -> int:
     """Return the first of two ports in a row that are free; the nodes of a corridor are numbered so."""
     while True:
         first = check_port("127.0.0.1", 0)
