@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from corridor.pillars.research.rules.disclosure import Differences, hides_in
 from tests.reference.rational_spans import small_subset_in_span
+from tests.reference.spans_from_scratch import few_persons_in_span
 
 
 @st.composite
@@ -32,6 +33,48 @@ def test_persons_whom_no_set_tells_apart_are_counted_together(drawn: tuple[list[
     assert hides_in(many, smallest=smallest) == wanted
 
 
+@st.composite
+def _histories(draw: st.DrawFn) -> tuple[list[list[list[bool]]], int]:
+    """Draw answers of a few sets each, over more and more persons, and the rule."""
+    persons = draw(st.integers(2, 14))
+    members = st.lists(st.booleans(), min_size=persons, max_size=persons)
+    answers = draw(st.lists(st.lists(members, max_size=3), max_size=8))
+    unborn = draw(st.integers(0, persons // 2))
+    first = [[[*each[: persons - unborn], *[False] * unborn] for each in answer] for answer in answers[:3]]
+    return [*first, *answers[3:]], draw(st.integers(2, 5))
+
+
+@given(_histories())
+def test_a_ledger_that_goes_on_judges_every_answer_as_one_that_begins_anew(
+    drawn: tuple[list[list[list[bool]]], int],
+) -> None:
+    answers, smallest = drawn
+    ledger, released = Differences(), []
+    for answer in answers:
+        news = [each for each in answer if each not in released]
+        expected = bool(news) and few_persons_in_span([*released, *news], smallest=smallest)
+        # Persons who come last, and are in no set yet, are not known yet.
+        masks = [np.trim_zeros(np.array(each, dtype=bool), "b") for each in answer]
+        assert ledger.would_reveal(masks, smallest=smallest) == expected
+        if not expected:
+            ledger.add(masks)
+            released += news
+
+
+@given(_histories(), st.integers(2, 5))
+def test_what_was_released_under_one_rule_is_judged_under_another(
+    drawn: tuple[list[list[list[bool]]], int], stricter: int
+) -> None:
+    answers, smallest = drawn
+    sets = [each for answer in answers for each in answer]
+    ledger = Differences(np.array(each, dtype=bool) for each in sets[:-1])
+    offered = [np.array(each, dtype=bool) for each in sets[-1:]]
+    ledger.would_reveal(offered, smallest=smallest)
+    is_new = bool(offered) and sets[-1] not in sets[:-1]
+    expected = is_new and few_persons_in_span(sets, smallest=stricter)
+    assert ledger.would_reveal(offered, smallest=stricter) == expected
+
+
 def test_a_sum_of_all_less_a_sum_of_all_but_four_is_four_persons() -> None:
     persons = np.arange(100)
     assert hides_in([persons >= 0, persons >= 4], smallest=5)
@@ -49,9 +92,9 @@ def test_halves_of_sums_count_too() -> None:
 
 def test_sets_of_earlier_releases_count_and_a_repeated_one_adds_nothing() -> None:
     persons = np.arange(50)
-    known = Differences([persons >= 0], smallest=5)
-    assert known.would_reveal([persons >= 3])
-    assert not known.would_reveal([persons >= 0, persons >= 0])
+    known = Differences([persons >= 0])
+    assert known.would_reveal([persons >= 3], smallest=5)
+    assert not known.would_reveal([persons >= 0, persons >= 0], smallest=5)
 
 
 def test_nothing_hides_in_no_sets_and_in_empty_ones() -> None:

@@ -5,8 +5,9 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from corridor.pillars.research.rules.disclosure import differencing
 from corridor.pillars.research.rules.disclosure.differencing import Differences, hides_in
+from corridor.pillars.research.rules.disclosure.small_words import PRIME, folded
+from corridor.pillars.research.rules.disclosure.spans import Span
 
 
 def reveals_by_trial(sets: list[np.ndarray], smallest: int) -> bool:
@@ -30,10 +31,18 @@ def test_both_searches_find_what_trying_every_group_finds(number, smallest):
     sets = [np.ones(12, dtype=bool), *(each for each in drawn if each.sum() >= smallest)]
     expected = reveals_by_trial(sets, smallest)
 
-    atoms = differencing._atoms(differencing._distinct(sets))
+    span = Span().with_sets(sets)
+    parts = list(span._parts(np.ones(len(span.pivots), dtype=bool)))
+    most, half = smallest - 1, smallest // 2
 
     assert hides_in(sets, smallest=smallest) == expected
-    assert differencing._row_sums_find_small(atoms, smallest=smallest) == expected
+    assert any(part._halves_meet(most, half) for part in parts) == expected
+    assert any(part._row_sums_hold_few(most, most) for part in parts) == expected
+
+
+def test_residues_are_those_of_division():
+    numbers = np.array([0, 1, PRIME - 1, PRIME, PRIME + 1, 2 * PRIME, PRIME * PRIME, 2**62 - 1, 2**63 - 1])
+    assert folded(numbers).tolist() == [int(each) % PRIME for each in numbers]
 
 
 def leaving(days: np.ndarray, edges: list[int]) -> list[np.ndarray]:
@@ -47,11 +56,11 @@ def test_tables_by_time_on_other_edges_give_away_who_leaves_between(smallest):
     days = np.sort(random.integers(1, 3000, 1500))
     regular = list(range(0, 3001, 100))
     flags = [random.random(1500) < 0.5 for _ in range(8)]
-    ledger = Differences([*flags, *leaving(days, regular)], smallest=smallest)
+    ledger = Differences([*flags, *leaving(days, regular)])
     # The first interval ends just before the last three persons of that of the first table.
     earlier = [0, int(days[days <= 100][-3]) - 1, *regular[2:]]
 
-    assert not ledger.would_reveal(leaving(days, regular))
-    assert not ledger.would_reveal([random.random(1500) < 0.3])
-    assert not ledger.would_reveal(leaving(days, regular[::2]))
-    assert ledger.would_reveal(leaving(days, earlier))
+    assert not ledger.would_reveal(leaving(days, regular), smallest=smallest)
+    assert not ledger.would_reveal([random.random(1500) < 0.3], smallest=smallest)
+    assert not ledger.would_reveal(leaving(days, regular[::2]), smallest=smallest)
+    assert ledger.would_reveal(leaving(days, earlier), smallest=smallest)

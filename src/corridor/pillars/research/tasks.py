@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,6 @@ from corridor.base.errors import CorridorError, InputFault, UserFault
 from corridor.jobs.registry import JobContext, task
 from corridor.pillars.research import queries, services
 from corridor.pillars.research.queries import Progress
-from corridor.pillars.research.queries.row_files import read_rows
 from corridor.pillars.research.rules.analyses import (
     Blocks,
     MalformedBlock,
@@ -27,10 +25,8 @@ from corridor.pillars.research.rules.analyses import (
 from corridor.pillars.research.rules.conduct import approvals_lacking, ending
 from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.engine import AnswerRefused, compute_answer, next_step
-from corridor.pillars.research.rules.rows import SiteTable
 from corridor.pillars.research.services.runs import ADVANCE
 from corridor.pillars.research.services.sending import StudyNotOpen
-from corridor.pillars.research.tables import unpack_snapshot
 
 __all__ = ["ADVANCE", "advance"]
 
@@ -57,6 +53,8 @@ def advance(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> Non
         except CorridorError as fault:
             # Such as frozen rows that cannot be read: the other runs go on all the same.
             broken.append(fault)
+    if not queries.open_runs(actor):
+        services.drop_tables()
     if broken:
         raise broken[0]
 
@@ -132,7 +130,7 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
     if lacking:
         _refuse(state, request, code="approval-lacking", reasons=lacking, actor=actor, now=now)
         return False
-    table = _table(state)
+    table = services.frozen_table(state.snapshot, site=state.own_site)
     policy = Policy.of(state.protocol.disclosure, noise_key=services.noise_key())
     try:
         answer = compute_answer(plan, request, table=table, policy=policy)
@@ -155,13 +153,6 @@ def _answer(state: Progress, plan: Plan, request: Request, *, actor: System, now
         _refuse(state, request, code=fault.code, reasons=[str(fault)], actor=actor, now=now)
         return False
     return True
-
-
-def _table(state: Progress) -> SiteTable:
-    if state.snapshot is None:
-        raise AssertionError("an answer is computed only where rows are frozen")
-    table = unpack_snapshot(read_rows(state.snapshot.name), expected_hash=state.snapshot.hash)
-    return replace(table, site=state.own_site)
 
 
 def _refuse(

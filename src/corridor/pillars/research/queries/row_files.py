@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from corridor.exchange import keystore
+from corridor.pillars.research.tables import BrokenSnapshot
 
-__all__ = ["has_rows", "key_of_rows", "path_of_rows", "read_rows"]
+__all__ = ["has_rows", "key_of_rows", "path_of_rows", "read_rows", "stamp_of_rows"]
 
 FOLDER = "research"
 NONCE = 12
@@ -19,10 +21,34 @@ def read_rows(name: str) -> bytes:
     ------
     KeysUnreadable
         If its key is gone.
+    BrokenSnapshot
+        If the file is gone, or not what was written.
     """
-    wrapped = path_of_rows(name).read_bytes()
     key = AESGCM(keystore.body_key(keystore.home(), key_of_rows(name)))
-    return key.decrypt(wrapped[:NONCE], wrapped[NONCE:], name.encode())
+    try:
+        wrapped = path_of_rows(name).read_bytes()
+        return key.decrypt(wrapped[:NONCE], wrapped[NONCE:], name.encode())
+    except OSError as fault:
+        raise BrokenSnapshot(
+            f"the stored rows {name} cannot be read ({fault.strerror}). Give the same table again: a frozen hash stays."
+        ) from None
+    except (InvalidTag, ValueError):
+        raise BrokenSnapshot(
+            f"the stored rows {name} are not what was written. Give the same table again: a frozen hash stays."
+        ) from None
+
+
+def stamp_of_rows(name: str) -> tuple[int, ...] | None:
+    """Return what tells whether a file of rows, or its key, was touched; None where either is gone."""
+    made = keystore.body_key_made_at(keystore.home(), key_of_rows(name))
+    try:
+        file = path_of_rows(name).stat()
+    except OSError:
+        return None
+    if made is None:
+        return None
+    key = int(made.timestamp() * 1_000_000)
+    return (key, file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns, file.st_ctime_ns)
 
 
 def has_rows(name: str) -> bool:

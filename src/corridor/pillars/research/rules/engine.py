@@ -120,7 +120,7 @@ def compute_answer(plan: Plan, request: Request, *, table: SiteTable, policy: Po
     CannotCompute, MissingValues
     """
     with np.errstate(all="ignore"):
-        return plan.answer(request, plan.rows(table), policy)
+        return plan.answer(request, plan.prepared_rows(table), policy)
 
 
 def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledger: Ledger) -> Released:

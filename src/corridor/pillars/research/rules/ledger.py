@@ -10,7 +10,7 @@ import numpy as np
 from corridor.exchange.rules.canonical import canonical, sha256_hex
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
 from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy
-from corridor.pillars.research.rules.rows import FloatArray, Mask, SiteTable
+from corridor.pillars.research.rules.rows import Mask, SiteTable
 
 __all__ = ["Ledger", "MemoryLedger", "model_key", "statistic_key"]
 
@@ -24,7 +24,7 @@ def model_key(plan: Plan, exposure: Exposure, *, snapshot: str) -> str:
         "kind": plan.kind,
         "snapshot": snapshot,
         "rows": _digest_of_rows(exposure),
-        "columns": sorted({_digest_of_column(column) for design in exposure.designs for column in design.matrix.T}),
+        "columns": sorted({digest for design in exposure.designs for digest in design.digests}),
     }
     return sha256_hex(canonical(described))
 
@@ -59,15 +59,6 @@ def _digest_of_sets(exposure: Exposure) -> str:
     return rows.hexdigest()
 
 
-def _digest_of_column(column: FloatArray) -> str:
-    """Return a hash of a column that its unit, origin and sign do not change."""
-    spread = float(column.std())
-    scaled = (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
-    leading = scaled[np.flatnonzero(np.abs(scaled) > 1e-6)[:1]]
-    sign = -1.0 if leading.size and leading[0] < 0 else 1.0
-    return sha256_hex((np.round(sign * scaled, 5) + 0.0).tobytes())
-
-
 class Ledger:
     """What a site remembers of earlier answers; the base class remembers nothing, for a rehearsal."""
 
@@ -94,9 +85,9 @@ class MemoryLedger(Ledger):
     snapshot: str
     released: dict[str, Block] = field(default_factory=dict)
     models: list[str] = field(default_factory=list)
-    sets: list[Mask] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._differences = Differences()
         places = {person: place for place, person in enumerate(dict.fromkeys(self.table.persons))}
         self._places = np.array([places[person] for person in self.table.persons])
         self._persons = len(places)
@@ -114,17 +105,18 @@ class MemoryLedger(Ledger):
             model = model_key(plan, exposure, snapshot=self.snapshot)
             if self.models.count(model) >= policy.evaluations:
                 found.append(Breach("evaluations", exposure.likelihood.model))
-        if policy.has("differencing"):
-            differences = Differences(self.sets, smallest=policy.smallest_cell)
-            if differences.would_reveal(self._of_persons(exposure)):
-                found.append(Breach("differencing", "rows"))
+        if policy.has("differencing") and self._would_reveal(exposure, policy):
+            found.append(Breach("differencing", "rows"))
         return tuple(found)
 
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
         """Remember an answer that leaves."""
         self.released[statistic_key(plan, request, exposure, snapshot=self.snapshot)] = block
         self.models.append(model_key(plan, exposure, snapshot=self.snapshot))
-        self.sets.extend(self._of_persons(exposure))
+        self._differences.add(self._of_persons(exposure))
+
+    def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
+        return self._differences.would_reveal(self._of_persons(exposure), smallest=policy.smallest_cell)
 
     def _of_persons(self, exposure: Exposure) -> list[Mask]:
         sets = []

@@ -31,13 +31,12 @@ def run_on_tables(
         raise KeyError(analysis)
     described = {"id": item.id, "kind": item.kind, "title": dict(item.title)}
     at = ""
+    own = {site: replace(table, site=site) for site, table in tables.items()}
 
     def site_answers(site: str, request: Request) -> Block:
         nonlocal at
         at = site
-        block = answer_request(
-            plan, request, table=replace(tables[site], site=site), policy=policy, ledger=ledgers[site]
-        ).block
+        block = answer_request(plan, request, table=own[site], policy=policy, ledger=ledgers[site]).block
         at = ""
         return block
 

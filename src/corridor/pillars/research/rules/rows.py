@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,19 @@ from corridor.pillars.research.rules.protocol.document import (
     Endpoint,
     Missing,
     Protocol,
-    Term,
     VariableType,
 )
 
-__all__ = ["Clock", "FloatArray", "Mask", "MissingValues", "Rows", "SiteTable", "select_rows"]
+__all__ = ["Clock", "FloatArray", "IntArray", "Mask", "MissingValues", "Rows", "SiteTable", "select_rows"]
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+
+MOST_PREPARED = 5
+"""What a table keeps: the rows of four analyses as they prepared them, and the numbers of its persons."""
+
+_Made = TypeVar("_Made")
 
 
 class MissingValues(InputFault):
@@ -48,9 +54,32 @@ class SiteTable:
     columns: Mapping[str, FloatArray]
     persons: tuple[str, ...]
     site: str = ""
+    _prepared: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict, init=False, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.persons)
+
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Return what `make` gives: made at the first call of a key, and kept with the table.
+
+        The table never changes, so what follows from it alone does not either.
+        """
+        if key not in self._prepared:
+            self.keep(key, make())
+        made: _Made = self.kept(key)
+        return made
+
+    def keep(self, key: Hashable, made: object) -> None:
+        """Keep something with the table; of `MOST_PREPARED` things the one longest unused goes first."""
+        self._prepared[key] = made
+        while len(self._prepared) > MOST_PREPARED:
+            self._prepared.popitem(last=False)
+
+    def kept(self, key: Hashable) -> Any:
+        """Return what is kept under a key, or None."""
+        if key in self._prepared:
+            self._prepared.move_to_end(key)
+        return self._prepared.get(key)
 
 
 @dataclass(frozen=True)
@@ -80,7 +109,7 @@ class Rows:
     table: SiteTable
     selected: Mask
     lost: int = 0
-    _columns: dict[str, FloatArray] = field(default_factory=dict, compare=False, repr=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __len__(self) -> int:
         return int(self.selected.sum())
@@ -94,20 +123,25 @@ class Rows:
         """Return a variable of the selected rows, shape (rows,)."""
         return self.table.columns[name][self.selected]
 
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Return what `make` gives: made at the first call of a key, and kept as long as these rows.
+
+        For what follows from the rows and the plan alone, not from what is asked: every round needs it again.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        made: _Made = self._made[key]
+        return made
+
     def term(self, name: str) -> FloatArray:
         """Return a model column of the selected rows, shape (rows,)."""
-        if name not in self._columns:
-            term = self.protocol.term(name)
-            if term is None:
-                raise KeyError(name)
-            self._columns[name] = _term(term, self)
-        return self._columns[name]
+        return self.once(("term", name), lambda: _term(name, self))
 
     def matrix(self, terms: Sequence[str]) -> FloatArray:
         """Return the model matrix, shape (rows, terms)."""
         if not terms:
             return np.empty((len(self), 0))
-        return np.column_stack([self.term(name) for name in terms])
+        return self.once(("matrix", *terms), lambda: np.column_stack([self.term(name) for name in terms]))
 
     def those(self, chosen: Mask) -> Mask:
         """Return which rows of the table are the chosen ones of the selected, shape (rows of the table,)."""
@@ -121,6 +155,9 @@ class Rows:
 
     def clock(self, endpoint: Endpoint) -> Clock:
         """Return the times of an endpoint, censored where the follow-up of the protocol ends."""
+        return self.once(("clock", endpoint.name), lambda: self._clock(endpoint))
+
+    def _clock(self, endpoint: Endpoint) -> Clock:
         times, events = self.variable(endpoint.time), self.variable(endpoint.event)
         competing = self.variable(endpoint.competing) if endpoint.competing else None
         if endpoint.follow_up_days:
@@ -209,7 +246,10 @@ def _number(value: str | float, variable: str, protocol: Protocol) -> float:
     return float(value)
 
 
-def _term(term: Term, rows: Rows) -> FloatArray:
+def _term(name: str, rows: Rows) -> FloatArray:
+    term = rows.protocol.term(name)
+    if term is None:
+        raise KeyError(name)
     if term.form == "product":
         first, second = term.factors
         return rows.term(first) * rows.term(second) / term.per

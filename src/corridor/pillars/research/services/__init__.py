@@ -12,7 +12,8 @@ from corridor.pillars.research.services.care import (
 from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
 from corridor.pillars.research.services.databases import read_database
 from corridor.pillars.research.services.follow_up import freeze_adherence, register_patients
-from corridor.pillars.research.services.ledger import noise_key
+from corridor.pillars.research.services.frozen import drop_tables, frozen_table
+from corridor.pillars.research.services.ledger_key import noise_key
 from corridor.pillars.research.services.runs import (
     ask_to_release,
     end_run,
@@ -30,12 +31,14 @@ __all__ = [
     "ask_to_release",
     "ask_to_release_unseen",
     "ask_to_sign",
+    "drop_tables",
     "end_run",
     "finish_run",
     "forget_blocks",
     "forget_documents",
     "freeze_adherence",
     "freeze_rows",
+    "frozen_table",
     "hold_answers",
     "noise_key",
     "propose_study",

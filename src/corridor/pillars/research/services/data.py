@@ -11,9 +11,9 @@ from corridor.accounts.transactions import note, write
 from corridor.base.errors import WrongUsage
 from corridor.pillars.research.messages import SiteReady, StudyMessage
 from corridor.pillars.research.models import SiteData, SiteState, Snapshot, Study
-from corridor.pillars.research.queries.row_files import has_rows
 from corridor.pillars.research.queries.studies import UnknownStudy, current_protocol
 from corridor.pillars.research.queries.workspace import HOLD
+from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
 from corridor.pillars.research.services.row_files import write_rows
 from corridor.pillars.research.services.sending import send_act
 from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
@@ -71,11 +71,14 @@ def freeze_rows(*, study: str, harmonised: Harmonised, actor: Actor, now: dateti
     row = _study(study)
     digest = snapshot_hash(harmonised.table)
     note(snapshot=digest, rows=harmonised.report.kept)
+    # Here and not at the first answer, which has a partner waiting for it.
+    lock_ledger()
+    number_persons(harmonised.table)
     known = Snapshot.objects.filter(study=row, hash=digest).first()
     if known is not None:
-        # Rows are in no backup: after one was put back elsewhere they are frozen anew, under the hash that was signed.
-        if not has_rows(known.name):
-            write_rows(known.name, pack_snapshot(harmonised.table))
+        # Rows are in no backup: after one was put back elsewhere, or a file was damaged, they are written anew, under
+        # the hash that was signed.
+        write_rows(known.name, pack_snapshot(harmonised.table))
         return known
     name = uuid.uuid4().hex
     write_rows(name, pack_snapshot(harmonised.table))

@@ -8,31 +8,26 @@ less than the journal, and releases nothing until two persons have looked at it.
 
 from __future__ import annotations
 
-import hmac
 import os
-import secrets
-import zlib
-from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import transaction
 
 from corridor.exchange import keystore
-from corridor.exchange.models import Node
-from corridor.pillars.research.models import PersonNumber, Release, Run
+from corridor.pillars.research.models import Release, Run
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
-from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy
+from corridor.pillars.research.rules.disclosure import Breach, Exposure, Policy
 from corridor.pillars.research.rules.ledger import Ledger, model_key, statistic_key
-from corridor.pillars.research.rules.rows import Mask, SiteTable
+from corridor.pillars.research.rules.rows import IntArray, Mask, SiteTable
+from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
+from corridor.pillars.research.services.released_sets import released_differences, seal
 
-__all__ = ["DatabaseLedger", "noise_key"]
+__all__ = ["DatabaseLedger"]
 
-_KEY = "research-ledger"
 _JOURNAL = "research-ledger.journal"
-_NONCE = 12
 _INTENDED = "?"
 """Before a line of the journal: it was about to be released, and whether it was only the database knows."""
 
@@ -41,13 +36,11 @@ class DatabaseLedger(Ledger):
     """What this node released, for one run and its frozen rows; to be used inside the transaction that releases."""
 
     def __init__(self, run: Run, *, study: str, table: SiteTable, now: datetime) -> None:
-        # One lock for everything that this site releases: two studies may be about the same persons.
-        Node.objects.select_for_update().get()
+        lock_ledger()
         self._run = run
         self._study = study
         self._table = table
         self._now = now
-        self._places: np.ndarray | None = None
         _note_what_left()
 
     def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
@@ -84,23 +77,24 @@ class DatabaseLedger(Ledger):
             model=self._model(plan, exposure),
             statistic=statistic,
             snapshot=self._run.snapshot,
-            sets=_seal([self._persons(rows) for rows in exposure.row_sets.values()]),
+            sets=seal(self._persons(rows) for rows in exposure.row_sets.values()),
             numbers={name: list(values) for name, values in block.items()},
             released_at=self._now,
         )
 
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
-        offered = [self._persons(rows) for rows in exposure.row_sets.values()]
-        known = [each for row in Release.objects.values_list("sets", flat=True) for each in _unseal(bytes(row))]
-        size = PersonNumber.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-        differences = Differences((_mask(each, size) for each in known), smallest=policy.smallest_cell)
-        return differences.would_reveal(_mask(each, size) for each in offered)
+        offered = map(self._persons, exposure.row_sets.values())
+        return released_differences().would_reveal(offered, smallest=policy.smallest_cell)
 
-    def _persons(self, rows: Mask) -> np.ndarray:
-        """Return the numbers of the persons in a selection of rows, sorted."""
-        if self._places is None:
-            self._places = _numbers_of(self._table.persons)
-        return np.unique(self._places[rows])
+    @cached_property
+    def _numbers(self) -> IntArray:
+        return number_persons(self._table)
+
+    def _persons(self, rows: Mask) -> Mask:
+        """Return the persons in a selection of rows, as a mask over their numbers."""
+        mask = np.zeros(int(self._numbers.max(initial=-1)) + 1, dtype=bool)
+        mask[self._numbers[rows]] = True
+        return mask
 
     def _statistic(self, plan: Plan, request: Request, exposure: Exposure) -> str:
         return statistic_key(plan, request, exposure, snapshot=self._run.snapshot)
@@ -112,56 +106,6 @@ class DatabaseLedger(Ledger):
         """Tell whether the journal knows releases that the database does not: a backup was put back."""
         noted = _journal() - {statistic}
         return Release.objects.filter(statistic__in=noted).count() < len(noted) if noted else False
-
-
-def _numbers_of(persons: Iterable[str]) -> np.ndarray:
-    """Return the number of each person, new ones numbered on."""
-    key = _key()
-    tags = [hmac.digest(key, person.strip().casefold().encode(), "sha256") for person in persons]
-    known = {bytes(tag): number for number, tag in PersonNumber.objects.values_list("pk", "tag")}
-    fresh = [tag for tag in dict.fromkeys(tags) if tag not in known]
-    PersonNumber.objects.bulk_create([PersonNumber(tag=tag) for tag in fresh], batch_size=1000)
-    if fresh:
-        known = {bytes(tag): number for number, tag in PersonNumber.objects.values_list("pk", "tag")}
-    return np.array([known[tag] for tag in tags], dtype=np.int64)
-
-
-def _mask(numbers: np.ndarray, size: int) -> Mask:
-    mask = np.zeros(size + 1, dtype=bool)
-    mask[numbers] = True
-    return mask
-
-
-def noise_key() -> bytes:
-    """Return the secret from which this site's noise is derived; it never changes, or noise could be averaged."""
-    return hmac.digest(_key(), b"noise", "sha256")
-
-
-def _key() -> bytes:
-    folder = keystore.home()
-    if keystore.has_body_key(folder, _KEY):
-        return keystore.body_key(folder, _KEY)
-    return keystore.make_body_key(folder, _KEY)
-
-
-def _seal(sets: list[np.ndarray]) -> bytes:
-    parts = []
-    for numbers in sets:
-        data = np.diff(numbers, prepend=0).astype("<u4").tobytes()
-        parts.append(len(data).to_bytes(4, "big") + data)
-    nonce = secrets.token_bytes(_NONCE)
-    return nonce + AESGCM(_key()).encrypt(nonce, zlib.compress(b"".join(parts), 6), b"sets")
-
-
-def _unseal(sealed: bytes) -> list[np.ndarray]:
-    data = zlib.decompress(AESGCM(_key()).decrypt(sealed[:_NONCE], sealed[_NONCE:], b"sets"))
-    sets, place = [], 0
-    while place < len(data):
-        size = int.from_bytes(data[place : place + 4], "big")
-        place += 4
-        sets.append(np.cumsum(np.frombuffer(data[place : place + size], dtype="<u4").astype(np.int64)))
-        place += size
-    return sets
 
 
 def _journal_path() -> Path:

@@ -28,16 +28,17 @@ def snapshot_hash(table: SiteTable) -> str:
     It is over the pseudonyms and each column by name, in the order of the names, numbers as 64-bit floats: the same
     rows in the same order have the same hash on every platform.
     """
-    digest = hashlib.sha256()
-    for person in table.persons:
-        encoded = person.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+    digest = hashlib.sha256(b"".join(map(_spelled, table.persons)))
     for name in sorted(table.columns):
-        encoded = name.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
+        digest.update(_spelled(name))
         values = np.where(np.isnan(table.columns[name]), np.nan, table.columns[name]) + 0.0
         digest.update(values.astype("<f8").tobytes())
     return digest.hexdigest()
+
+
+def _spelled(text: str) -> bytes:
+    encoded = text.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
 
 
 def pack_snapshot(table: SiteTable) -> bytes:

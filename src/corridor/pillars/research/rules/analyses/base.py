@@ -156,6 +156,13 @@ class Plan(ABC):
     def rows(self, table: SiteTable) -> Rows:
         """Return the rows of a site that the analysis takes."""
 
+    def prepared_rows(self, table: SiteTable) -> Rows:
+        """Return `rows`, the same ones in every round on one table: what they hold prepared is made once.
+
+        An analysis is known by its protocol's hash and its name therein, whoever made the plan anew.
+        """
+        return table.once((self.protocol.hash, self.item.id), lambda: self.rows(table))
+
     @abstractmethod
     def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
         """Return what a site would answer.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -52,6 +52,8 @@ __all__ = ["CoxBySite", "pairs_of_rows", "selections"]
 MOST_ROUNDS = 25
 LEVEL = 0.05
 """Below this p value of the test of all hazards together a reader is warned."""
+
+_Made = TypeVar("_Made")
 
 
 class CoxBySite(Plan):
@@ -108,7 +110,8 @@ class CoxBySite(Plan):
             return self._answer_on_pairs(rows, matrix, beta, weights)
         if request.step == "hazards":
             return self._answer_on_hazards(rows, matrix, cox, beta, weights)
-        at_zero, model = cox.block(np.zeros(len(beta))), f"{self.kind}: " + "+".join(self.terms)
+        zero, model = np.zeros(len(beta)), f"{self.kind}: " + "+".join(self.terms)
+        at_zero = _once(rows, weights, "block at zero", lambda: cox.block(zero))
         try:
             at_beta = cox.block(beta) if beta.any() else at_zero
         except CoefficientsTooLarge:
@@ -122,7 +125,12 @@ class CoxBySite(Plan):
             "information": flat(at_beta.information),
             "n": [float(len(rows)), float(self._events(rows))],
         }
-        shares = shares_of_products(self.terms, matrix, cox.expected_events(np.zeros(len(beta))))
+        shares = _once(
+            rows,
+            weights,
+            "shares at zero",
+            lambda: shares_of_products(self.terms, matrix, cox.expected_events(zero)),
+        )
         if beta.any():
             shares += shares_of_products(self.terms, matrix, cox.expected_events(beta), is_fitted=True)
         return Answer(block, self._exposure(rows, matrix, shares, likelihood, weights))
@@ -245,13 +253,18 @@ class CoxBySite(Plan):
         if self.endpoint is None or not len(rows):
             raise CannotCompute("no row of this site is in the population and has every value.")
         clock = rows.clock(self.endpoint)
-        return CoxRows(
-            clock.times,
-            clock.events,
-            matrix,
-            ties="breslow" if self.ties == "breslow" else "efron",
-            weights=weights,
-            entry=clock.entry,
+        return _once(
+            rows,
+            weights,
+            "sorted rows",
+            lambda: CoxRows(
+                clock.times,
+                clock.events,
+                matrix,
+                ties="breslow" if self.ties == "breslow" else "efron",
+                weights=weights,
+                entry=clock.entry,
+            ),
         )
 
     def _events(self, rows: Rows) -> int:
@@ -273,14 +286,20 @@ class CoxBySite(Plan):
         weights: FloatArray | None,
     ) -> Exposure:
         events = self._events(rows)
+        design = rows.once("design", lambda: Design(self.terms, matrix, parameters=len(self.terms), events=events))
         return Exposure(
             row_sets={**selections(rows, self.terms), "events": self._with_event(rows)},
             cells={"rows": len(rows), "events": events, "censored": len(rows) - events},
             shares=shares,
-            designs=(Design(self.terms, matrix, parameters=len(self.terms), events=events),),
+            designs=(design,),
             weights=weights,
             likelihood=likelihood,
         )
+
+
+def _once(rows: Rows, weights: FloatArray | None, key: str, make: Callable[[], _Made]) -> _Made:
+    """Return what `make` gives: the same in every round unless rows are weighted, whose weights come with a request."""
+    return rows.once(key, make) if weights is None else make()
 
 
 def pairs_of_rows(times: FloatArray, events: FloatArray) -> FloatArray:
@@ -308,6 +327,10 @@ def _described(test: ChiSquare) -> dict[str, Any]:
 
 def selections(rows: Rows, terms: Sequence[str]) -> dict[str, Mask]:
     """Return the sets of rows whose sums a model of `terms` tells: all of them, and those with 1 in a 0/1 column."""
+    return dict(rows.once(("selections", *terms), lambda: _selections(rows, terms)))
+
+
+def _selections(rows: Rows, terms: Sequence[str]) -> dict[str, Mask]:
     sets = {"population": rows.selected}
     for name in terms:
         column = rows.term(name)

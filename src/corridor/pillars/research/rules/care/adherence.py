@@ -87,13 +87,13 @@ def adherence(schedule: Schedule, expectations: Iterable[Expectation], *, policy
     """
     kept = kept_by_person(expectations)
     figures: list[Adherence] = []
-    released: list[Mask] = []
+    released = Differences()
     for group in schedule.groups:
         for item in group.items:
             sets = _sets([each.items.get(item.code, "") if each.group == group.code else "" for each in kept.values()])
             figure, shown = _judged(group.code, item.code, sets, released, policy)
             figures.append(figure)
-            released.extend(shown)
+            released.add(shown)
     return figures
 
 
@@ -104,7 +104,7 @@ def _sets(kept: Sequence[str]) -> list[Mask]:
 
 
 def _judged(
-    group: str, item: str, sets: Sequence[Mask], released: Sequence[Mask], policy: Policy
+    group: str, item: str, sets: Sequence[Mask], released: Differences, policy: Policy
 ) -> tuple[Adherence, list[Mask]]:
     """Return the figure, and the sets of persons that it tells a number of."""
     counts = [int(each.sum()) for each in sets]
@@ -116,8 +116,8 @@ def _judged(
     breaches = judge(Exposure(row_sets=told, cells={name: int(each.sum()) for name, each in told.items()}), policy)
     guard = breaches[0].guard if breaches else ""
     if not guard and policy.has("differencing"):
-        differences = Differences(released, smallest=policy.smallest_cell)
-        guard = "differencing" if differences.would_reveal(told.values()) else ""
+        reveals = released.would_reveal(told.values(), smallest=policy.smallest_cell)
+        guard = "differencing" if reveals else ""
     if guard:
         return Adherence(group, item, None, None, None, None, guard), []
     every, some, none = parts

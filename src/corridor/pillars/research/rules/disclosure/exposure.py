@@ -1,12 +1,18 @@
 """What would leave a site with one answer, told so that disclosure control can judge it without knowing the method."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corridor.pillars.research.rules.rows import FloatArray, Mask
+
+_ROWS_AT_ONCE = 4096
+"""So many rows of a product stay in the processor's cache."""
 
 __all__ = ["Design", "Exposure", "Likelihood", "Share", "TimeTable", "shares_of_products", "shares_of_sums"]
 
@@ -31,6 +37,8 @@ class Share:
 class Design:
     """A model matrix whose sums leave.
 
+    What follows from the matrix is worked out once: rounds of one fit show the same design.
+
     Attributes
     ----------
     names : tuple of str
@@ -45,6 +53,49 @@ class Design:
     matrix: FloatArray
     parameters: int
     events: int | None = None
+
+    @cached_property
+    def level_counts(self) -> tuple[NDArray[np.int64], ...]:
+        """Return for each column how many rows have each of its values."""
+        return tuple(np.unique(column, return_counts=True)[1] for column in self.matrix.T)
+
+    @cached_property
+    def overlaps(self) -> tuple[tuple[str, int], ...]:
+        """Return for each pair of 0/1 columns its name and the rows of the least combination that any has."""
+        flags = [place for place, column in enumerate(self.matrix.T) if np.isin(column, (0.0, 1.0)).all()]
+        found = []
+        for first, second in combinations(flags, 2):
+            cells = np.bincount(2 * self.matrix[:, first].astype(int) + self.matrix[:, second].astype(int), minlength=4)
+            found.append((f"{self.names[first]} x {self.names[second]}", min(cells[cells > 0].tolist(), default=0)))
+        return tuple(found)
+
+    @cached_property
+    def column_leverage(self) -> FloatArray:
+        """Return for each column the largest leverage of a row in a model of that column and an intercept, less 1/n."""
+        shares = np.zeros(self.matrix.shape[1])
+        if len(self.matrix):
+            square = (self.matrix - self.matrix.mean(axis=0)) ** 2
+            total = square.sum(axis=0)
+            np.divide(square.max(axis=0), total, out=shares, where=total > 0)
+        return shares
+
+    @cached_property
+    def largest_leverage(self) -> float:
+        """Return the largest diagonal entry of the hat matrix of all columns together."""
+        if len(self.matrix) < 2 or not self.matrix.shape[1]:
+            return 0.0
+        centred = self.matrix - self.matrix.mean(axis=0)
+        scale = np.sqrt((centred**2).sum(axis=0))
+        used = centred[:, scale > 0] / scale[scale > 0]
+        values, vectors = np.linalg.eigh(used.T @ used)
+        kept = values > 1e-10 * max(values.max(initial=0.0), 1e-300)
+        rotated = used @ (vectors[:, kept] / np.sqrt(values[kept]))
+        return float((rotated**2).sum(axis=1).max(initial=0.0))
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """Return a hash of each column that its unit, origin and sign do not change."""
+        return tuple(_digest_of_column(column) for column in self.matrix.T)
 
 
 @dataclass(frozen=True)
@@ -153,13 +204,29 @@ def shares_of_products(
     """
     if not len(matrix) or weights.sum() <= 0:
         return ()
-    centred = matrix - np.average(matrix, axis=0, weights=weights)
-    found = []
-    for first in range(matrix.shape[1]):
-        column = np.abs(weights * centred[:, first])
-        for second in range(first, matrix.shape[1]):
-            entries = column * np.abs(centred[:, second])
-            total = entries.sum()
-            largest = float(entries.max() / total) if total > 0 else 0.0
-            found.append(Share(f"{names[first]} x {names[second]}", largest, is_fitted=is_fitted))
-    return tuple(found)
+    size = np.abs(matrix - np.average(matrix, axis=0, weights=weights))
+    weighted = weights[:, None] * size
+    totals = weighted.T @ size
+    largest = np.zeros_like(totals)
+    for begin in range(0, len(size), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        for first in range(size.shape[1]):
+            products = weighted[part, first, None] * size[part, first:]
+            np.maximum(largest[first, first:], products.max(axis=0), out=largest[first, first:])
+    return tuple(
+        Share(
+            f"{names[first]} x {names[second]}",
+            float(largest[first, second] / totals[first, second]) if totals[first, second] > 0 else 0.0,
+            is_fitted=is_fitted,
+        )
+        for first in range(len(names))
+        for second in range(first, len(names))
+    )
+
+
+def _digest_of_column(column: FloatArray) -> str:
+    spread = float(column.std())
+    scaled = (column - column.mean()) / spread if spread > 0 else np.zeros_like(column)
+    leading = scaled[np.flatnonzero(np.abs(scaled) > 1e-6)[:1]]
+    sign = -1.0 if leading.size and leading[0] < 0 else 1.0
+    return hashlib.sha256((np.round(sign * scaled, 5) + 0.0).tobytes()).hexdigest()

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from corridor.pillars.research.rules.disclosure.exposure import Design, Exposure
 from corridor.pillars.research.rules.disclosure.policy import Policy
-from corridor.pillars.research.rules.rows import FloatArray
 
 __all__ = ["Breach", "judge"]
 
@@ -70,17 +70,20 @@ def _dominance(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
 
 
 def _designs(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    k = policy.smallest_cell
     for design in exposure.designs:
         yield from _degrees_of_freedom(design, policy)
-        for name, column in zip(design.names, design.matrix.T, strict=True):
-            if _has_minority(column, policy.smallest_cell):
+        for name, counts in zip(design.names, design.level_counts, strict=True):
+            if _has_minority(counts, k):
                 yield Breach("minority", name)
-        for pair in _small_overlaps(design, policy.smallest_cell):
-            yield Breach("minority", pair)
-        for name, leverage in zip(design.names, _column_leverage(design.matrix), strict=True):
-            if leverage > 1 / policy.smallest_cell:
+        # The sum of a product of two 0/1 columns stands among the cross products, and tells all four combinations.
+        for pair, least in design.overlaps:
+            if 0 < least < k:
+                yield Breach("minority", pair)
+        for name, leverage in zip(design.names, design.column_leverage, strict=True):
+            if leverage > 1 / k:
                 yield Breach("leverage", name)
-        if _largest_leverage(design.matrix) > 0.5:
+        if design.largest_leverage > 0.5:
             yield Breach("leverage", "+".join(design.names))
 
 
@@ -93,54 +96,13 @@ def _degrees_of_freedom(design: Design, policy: Policy) -> Iterator[Breach]:
         yield Breach("degrees-of-freedom", "+".join(design.names))
 
 
-def _has_minority(column: FloatArray, k: int) -> bool:
+def _has_minority(counts: NDArray[np.int64], k: int) -> bool:
     """Tell whether all but 1 to k - 1 rows share one value: the column is a selector of the few others."""
-    if not len(column):
+    if not len(counts):
         return False
-    _, counts = np.unique(column, return_counts=True)
-    others = len(column) - int(counts.max())
+    others = int(counts.sum() - counts.max())
     few_of_two = len(counts) == 2 and int(counts.min()) < k
     return 0 < others < k or few_of_two
-
-
-def _small_overlaps(design: Design, k: int) -> Iterator[str]:
-    """Yield the pairs of 0/1 columns of which 1 to k - 1 rows have one combination.
-
-    Their product's sum stands among the entries of the cross products, and with the sums of both and the rows it tells
-    all four cells.
-    """
-    flags = [place for place, column in enumerate(design.matrix.T) if np.isin(column, (0.0, 1.0)).all()]
-    for position, first in enumerate(flags):
-        for second in flags[position + 1 :]:
-            code = 2 * design.matrix[:, first].astype(int) + design.matrix[:, second].astype(int)
-            cells = np.bincount(code, minlength=4)
-            if ((cells > 0) & (cells < k)).any():
-                yield f"{design.names[first]} x {design.names[second]}"
-
-
-def _column_leverage(matrix: FloatArray) -> FloatArray:
-    """Return for each column the largest leverage of a row in a model of that column and an intercept, less 1/n."""
-    if not len(matrix):
-        return np.zeros(matrix.shape[1])
-    centred = matrix - matrix.mean(axis=0)
-    square = centred**2
-    total = square.sum(axis=0)
-    shares = np.zeros(matrix.shape[1])
-    np.divide(square.max(axis=0), total, out=shares, where=total > 0)
-    return shares
-
-
-def _largest_leverage(matrix: FloatArray) -> float:
-    """Return the largest diagonal entry of the hat matrix of all columns together."""
-    if len(matrix) < 2 or not matrix.shape[1]:
-        return 0.0
-    centred = matrix - matrix.mean(axis=0)
-    scale = np.sqrt((centred**2).sum(axis=0))
-    used = centred[:, scale > 0] / scale[scale > 0]
-    values, vectors = np.linalg.eigh(used.T @ used)
-    kept = values > 1e-10 * max(values.max(initial=0.0), 1e-300)
-    rotated = used @ (vectors[:, kept] / np.sqrt(values[kept]))
-    return float((rotated**2).sum(axis=1).max(initial=0.0))
 
 
 def _weights(exposure: Exposure, policy: Policy) -> Iterator[Breach]:

@@ -1,0 +1,66 @@
+"""Numbers of persons in the ledger: the same person has the same number in every study and every snapshot."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from django.db import transaction
+
+from corridor.exchange import keystore
+from corridor.exchange.models import Node
+from corridor.exchange.services import bulk
+from corridor.pillars.research.models import PersonNumber
+from corridor.pillars.research.rules.rows import IntArray, SiteTable
+from corridor.pillars.research.services.ledger_key import ledger_key
+
+__all__ = ["lock_ledger", "number_persons"]
+
+
+def lock_ledger() -> None:
+    """Let nobody else number persons or release anything until this transaction ends.
+
+    One lock for everything that this site releases: two studies may be about the same persons.
+    """
+    Node.objects.select_for_update().get()
+
+
+def number_persons(table: SiteTable) -> IntArray:
+    """Return the number of the person of each row, shape (rows,); new persons are numbered on.
+
+    To be called under `lock_ledger`. Numbers are kept with the table once they are committed, and looked up anew where
+    the database does not hold them as they were: a backup that was put back may have numbered others since.
+    """
+    key, place = ledger_key(), ("numbers of persons", keystore.home())
+    numbers: IntArray | None = table.kept(place)
+    if numbers is None or not _still_hold(numbers, table.persons, key):
+        numbers = _look_up(table.persons, key)
+        transaction.on_commit(partial(table.keep, place, numbers))
+    return numbers
+
+
+def _look_up(persons: Sequence[str], key: bytes) -> IntArray:
+    tags = [_tag(person, key) for person in persons]
+    known = _known()
+    fresh = [tag for tag in dict.fromkeys(tags) if tag not in known]
+    if fresh:
+        bulk.insert(PersonNumber, ("tag",), ((tag,) for tag in fresh))
+        known = _known()
+    return np.array([known[tag] for tag in tags], dtype=np.int64)
+
+
+def _known() -> dict[bytes, int]:
+    return {bytes(tag): number for number, tag in PersonNumber.objects.values_list("pk", "tag")}
+
+
+def _still_hold(numbers: IntArray, persons: Sequence[str], key: bytes) -> bool:
+    """Tell whether those with the lowest and the highest number still have them: numbers are given in order."""
+    rows = {int(numbers[row]): int(row) for row in (numbers.argmin(), numbers.argmax())} if len(numbers) else {}
+    held = dict(PersonNumber.objects.filter(pk__in=rows).values_list("pk", "tag"))
+    return all(bytes(held.get(number, b"")) == _tag(persons[row], key) for number, row in rows.items())
+
+
+def _tag(person: str, key: bytes) -> bytes:
+    return hmac.digest(key, person.strip().casefold().encode(), "sha256")

@@ -1,0 +1,85 @@
+"""The sets of persons that left: sealed in the database, and read once by a process that has to judge the next ones."""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from corridor.exchange import keystore
+from corridor.pillars.research.models import Release
+from corridor.pillars.research.rules.disclosure import Differences
+from corridor.pillars.research.rules.rows import IntArray, Mask
+from corridor.pillars.research.services.ledger_key import ledger_key
+
+__all__ = ["released_differences", "seal"]
+
+_NONCE = 12
+_MOST_KEPT = 4
+"""Ledgers that a process holds, by home: a node has one."""
+
+
+@dataclass
+class _Read:
+    """What was read of a ledger so far."""
+
+    differences: Differences = field(default_factory=Differences)
+    releases: list[tuple[int, str]] = field(default_factory=list)
+
+
+_read: OrderedDict[Path, _Read] = OrderedDict()
+
+
+def released_differences() -> Differences:
+    """Return what this node released of whom, whatever the study; to be called under `lock_ledger`.
+
+    What was read before is not read again as long as the database still begins with it: after a backup was put back,
+    or a transaction that failed, all of it is.
+    """
+    place = keystore.home()
+    releases = list(Release.objects.order_by("pk").values_list("pk", "statistic"))
+    read = _read.pop(place, None)
+    if read is None or releases[: len(read.releases)] != read.releases:
+        read = _Read()
+    last = read.releases[-1][0] if read.releases else 0
+    for sealed in Release.objects.filter(pk__gt=last).order_by("pk").values_list("sets", flat=True).iterator():
+        read.differences.add(map(_mask_of, _unseal(bytes(sealed))))
+    read.releases = releases
+    _read[place] = read
+    while len(_read) > _MOST_KEPT:
+        _read.popitem(last=False)
+    return read.differences
+
+
+def _mask_of(numbers: IntArray) -> Mask:
+    """Return a set of persons, given by their numbers, as a mask that is as long as it must be."""
+    mask = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=bool)
+    mask[numbers] = True
+    return mask
+
+
+def seal(sets: Iterable[Mask]) -> bytes:
+    """Return sets of persons, as masks over their numbers, encrypted under the key of the ledger."""
+    parts = []
+    for mask in sets:
+        data = np.diff(np.flatnonzero(mask), prepend=0).astype("<u4").tobytes()
+        parts.append(len(data).to_bytes(4, "big") + data)
+    nonce = secrets.token_bytes(_NONCE)
+    return nonce + AESGCM(ledger_key()).encrypt(nonce, zlib.compress(b"".join(parts), 1), b"sets")
+
+
+def _unseal(sealed: bytes) -> list[IntArray]:
+    data = zlib.decompress(AESGCM(ledger_key()).decrypt(sealed[:_NONCE], sealed[_NONCE:], b"sets"))
+    sets, place = [], 0
+    while place < len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        place += 4
+        sets.append(np.cumsum(np.frombuffer(data[place : place + size], dtype="<u4").astype(np.int64)))
+        place += size
+    return sets
