@@ -33,7 +33,7 @@ def treatment_text(change: Callable[[str], str] = str, *, name: str = "breast-ca
 
 
 class CareCorridor:
-    """Two nodes whose agreement opens the sharing of documents of care."""
+    """Two nodes whose agreement opens studies, the sharing of documents of care, and symposia."""
 
     def __init__(self, make: Callable[..., Corridor], *, now: datetime | None = None) -> None:
         self.corridor = make(NL, DE) if now is None else make(NL, DE, now=now)
@@ -46,6 +46,7 @@ class CareCorridor:
             channels=[
                 study_channel(ids),
                 study_channel(ids, message="research.care/1", data_class="public"),
+                study_channel(ids, message="research.symposium/1", data_class="public"),
             ]
         )
 

@@ -30,6 +30,12 @@ class ResearchConfig(AppConfig):
             returned=handlers.documents_returned,
             forget=handlers.documents_deleted,
         )
+        register_message(
+            messages.SymposiumEntryMessage,
+            handler=handlers.entries_arrived,
+            returned=handlers.entries_returned,
+            forget=handlers.entries_deleted,
+        )
         register_role(Role("researcher", "research", _("Researcher")))
         register_role(Role("clinician", "research", _("Clinician")))
         see, care = "research.see_studies", "research.see_care"
@@ -40,6 +46,8 @@ class ResearchConfig(AppConfig):
         for role in ("clinician", "researcher", "steward", "officer", "auditor"):
             grant(role, care)
         grant("clinician", "accounts.act", "exchange.see_agreements", see)
+        for role in ("clinician", "researcher", "steward", "officer"):
+            grant(role, "research.contribute")
         for role in ("clinician", "steward"):
             grant(role, "research.publish_care", "research.see_patients")
         services.register_approvals()

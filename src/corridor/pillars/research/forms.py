@@ -12,9 +12,9 @@ from corridor.base.encodings import decode_text
 from corridor.base.errors import InputFault
 from corridor.base.textfiles import read_table
 from corridor.pillars.research.tables import PATIENT_COLUMNS
-from corridor.pillars.research.texts import VISIT_STANDINGS
+from corridor.pillars.research.texts import ENTRY_KINDS, VISIT_STANDINGS
 
-__all__ = ["CompareForm", "DueForm", "FreezeForm", "PatientsForm", "PublishForm", "StandingForm"]
+__all__ = ["CompareForm", "DueForm", "EntryForm", "FreezeForm", "PatientsForm", "PublishForm", "StandingForm"]
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_TABLE_BYTES = 32 * 1024 * 1024
@@ -114,6 +114,41 @@ class FreezeForm(forms.Form):
     def __init__(self, *args: Any, studies: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choose(self, "study", studies)
+
+
+class EntryForm(forms.Form):
+    """Something to bring to the symposium of a study."""
+
+    kind = forms.ChoiceField(label=_("What it is"), choices=list(ENTRY_KINDS.items()))
+    year = forms.IntegerField(label=_("Symposium of the year"), min_value=2000, max_value=2200)
+    text = forms.CharField(
+        label=_("Text"),
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=_("The other sites read it; nothing of a patient."),
+    )
+    owner = forms.CharField(label=_("Who sees to it"), max_length=300, required=False)
+    day = forms.DateField(label=_("Day"), required=False, widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"))
+    run = forms.ChoiceField(
+        label=_("Result"),
+        required=False,
+        choices=(),
+        help_text=_("For a figure alone: what it shows is taken from this result whenever the page is opened."),
+    )
+
+    def __init__(self, *args: Any, runs: list[tuple[str, Any]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "run", [("", _("none")), *runs])
+
+    def clean(self) -> dict[str, Any]:
+        """Let a figure have a result, and nothing else."""
+        cleaned = super().clean() or {}
+        is_figure = cleaned.get("kind") == "figure"
+        if is_figure and not cleaned.get("run") and "run" not in self.errors:
+            self.add_error("run", _("Choose the result that the figure is taken from."))
+        if not is_figure and cleaned.get("run"):
+            self.add_error("run", _("Only a figure is taken from a result."))
+        return cleaned
 
 
 def choose(form: forms.Form, name: str, choices: list[tuple[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The complete list of what research sends across a border: studies, and documents of care.
+"""The complete list of what research sends across a border: studies, documents of care, and the symposium.
 
 Nothing in it can hold a patient's row. A study has one message, of which each act fills its own part; the only part
 with figures is the block of a round: named lists of numbers that disclosure control of the sending site let go.
@@ -6,6 +6,7 @@ with figures is the block of a round: named lists of numbers that disclosure con
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -25,6 +26,7 @@ __all__ = [
     "SiteReady",
     "SiteStanding",
     "StudyMessage",
+    "SymposiumEntryMessage",
 ]
 
 _PUBLIC = field_class(DataClass.PUBLIC)
@@ -166,5 +168,44 @@ class CareDocumentMessage(Message):
     simulated: Annotated[bool, _PUBLIC]
 
 
-MESSAGES: tuple[type[Message], ...] = (StudyMessage, CareDocumentMessage)
+class SymposiumEntryMessage(Message):
+    """One entry of the symposium of a study as its author states it now; a later revision replaces it.
+
+    Attributes
+    ----------
+    entry : str
+        Identifier, given by the site that wrote it; no other site changes it.
+    run : str or None
+        The run whose result a figure is taken from. The numbers do not travel: each site has them of its own.
+    blocks : str
+        SHA-256 of the blocks of all rounds of that run, which are the same at every site; empty for anything but a
+        figure. From the same blocks comes the same result.
+    """
+
+    schema_name: ClassVar[str] = "research.symposium"
+
+    study: _Slug
+    entry: _Run
+    revision: Annotated[int, Field(ge=1, le=100_000), _PUBLIC]
+    year: Annotated[int, Field(ge=2000, le=2200), _PUBLIC]
+    kind: Annotated[Literal["agenda", "figure", "decision", "publication"], _PUBLIC]
+    text: _Note
+    owner: Annotated[str, Field(max_length=300), _PUBLIC]
+    day: Annotated[date | None, _PUBLIC]
+    standing: Annotated[Literal["open", "done", "withdrawn"], _PUBLIC]
+    run: Annotated[str | None, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), _PUBLIC]
+    blocks: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$"), _PUBLIC]
+    stated_at: _Moment
+    simulated: Annotated[bool, _PUBLIC]
+
+    @model_validator(mode="after")
+    def _figure_has_a_run(self) -> SymposiumEntryMessage:
+        if {self.run is not None, self.blocks != ""} != {self.kind == "figure"}:
+            raise ValueError(
+                "a figure names the run that it is taken from and the hash of its blocks; nothing else does"
+            )
+        return self
+
+
+MESSAGES: tuple[type[Message], ...] = (StudyMessage, CareDocumentMessage, SymposiumEntryMessage)
 """Every message of the pillar."""

@@ -13,6 +13,8 @@ __all__ = [
     "CARE_MEMBERS",
     "CARE_SECTIONS",
     "DETAILS",
+    "ENTRY_KINDS",
+    "ENTRY_STANDINGS",
     "FAULTS",
     "GUARDS",
     "INTENTS",
@@ -46,6 +48,11 @@ ACTIONS: Mapping[str, Promise] = {
     "research.publish_document": _("Publish a treatment protocol or a follow-up schedule"),
     "research.take_documents": _("Take a partner’s treatment protocols and follow-up schedules"),
     "research.take_back_documents": _("Take back own treatment protocols and follow-up schedules after a restore"),
+    "research.add_entry": _("Add to the symposium of a study"),
+    "research.change_entry": _("Change an entry of a symposium"),
+    "research.take_entries": _("Take what another site brings to a symposium"),
+    "research.take_back_entries": _("Take back own entries of symposia after a restore"),
+    "research.forget_entries": _("Forget entries of symposia of deleted envelopes"),
     "research.register_patients": _("Register patients who are followed up"),
     "research.freeze_adherence": _("Freeze how a schedule was kept, for a study"),
     "research.forget_documents": _("Forget treatment protocols and follow-up schedules of deleted envelopes"),
@@ -56,6 +63,8 @@ DETAILS: Mapping[str, Promise] = {
     "code": _("code"),
     "document": _("document"),
     "documents": _("documents"),
+    "entries": _("entries"),
+    "entry": _("entry"),
     "partners": _("partners"),
     "numbers": _("numbers"),
     "protocol": _("protocol"),
@@ -97,6 +106,8 @@ FAULTS: Mapping[str, Promise] = {
     "malformed-treatment": _("The treatment protocol has faults."),
     "malformed-schedule": _("The follow-up schedule has faults."),
     "no-such-care-document": _("There is no such treatment protocol or follow-up schedule here."),
+    "entry-unfit": _("There is no such entry of this site, or its figure has no result here."),
+    "no-such-entry": _("There is no such entry in this symposium."),
     "no-patients": _("No patients are registered for this schedule, or their file is not here any more."),
     "patient-column-missing": _("The table of patients lacks a column that the schedule needs."),
     "faulty-patients": _("Rows of the table of patients cannot be used."),
@@ -274,6 +285,18 @@ ITEM_KINDS: Mapping[str, Promise] = {
     "visit": _("Visit"),
     "imaging": _("Imaging"),
     "laboratory": _("Laboratory"),
+}
+# What the sites of a study bring to their symposium.
+ENTRY_KINDS: Mapping[str, Promise] = {
+    "agenda": pgettext_lazy("symposium", "Agenda"),
+    "figure": pgettext_lazy("symposium", "Figures from the study"),
+    "decision": pgettext_lazy("symposium", "Decisions"),
+    "publication": pgettext_lazy("symposium", "Joint publications"),
+}
+ENTRY_STANDINGS: Mapping[str, Promise] = {
+    "open": pgettext_lazy("symposium", "open"),
+    "done": pgettext_lazy("symposium", "done"),
+    "withdrawn": pgettext_lazy("symposium", "withdrawn"),
 }
 # How an expected visit stands on a due list.
 VISIT_STANDINGS: Mapping[str, Promise] = {

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from corridor.pillars.research.views import acts, care, care_compare, follow_up, found, studies
+from corridor.pillars.research.views import acts, care, care_compare, follow_up, found, studies, symposium
 
 app_name = "research"
 urlpatterns = [
@@ -23,6 +23,10 @@ urlpatterns = [
     path("<str:study>/rows/<str:hash_>/sign/", acts.sign_rows, name="sign-rows"),
     path("<str:study>/request/<str:analysis>/", acts.request_analysis, name="request"),
     path("<str:study>/standing/", acts.set_standing, name="standing"),
+    path("<str:study>/symposium/", symposium.space, name="symposium"),
+    path("<str:study>/symposium.csv", symposium.space_csv, name="symposium-csv"),
+    path("<str:study>/symposium.json", symposium.space_json, name="symposium-json"),
+    path("<str:study>/symposium/<uuid:entry>/", symposium.change, name="symposium-change"),
     path("<str:study>/report/", found.report, name="report"),
     path("<str:study>/results/<uuid:run>/", found.result, name="result"),
     path("<str:study>/results/<uuid:run>.csv", found.result_csv, name="result-csv"),

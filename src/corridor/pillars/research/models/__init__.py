@@ -5,6 +5,7 @@ from corridor.pillars.research.models.data import SiteData, Snapshot
 from corridor.pillars.research.models.ledger import PersonNumber, Release
 from corridor.pillars.research.models.runs import Round, Run
 from corridor.pillars.research.models.studies import ProtocolVersion, SiteState, Study, StudySignature
+from corridor.pillars.research.models.symposium import SymposiumEntry
 
 __all__ = [
     "CareDocument",
@@ -19,4 +20,5 @@ __all__ = [
     "Snapshot",
     "Study",
     "StudySignature",
+    "SymposiumEntry",
 ]

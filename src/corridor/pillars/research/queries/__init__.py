@@ -28,6 +28,13 @@ from corridor.pillars.research.queries.studies import (
     studies,
     version_of,
 )
+from corridor.pillars.research.queries.symposium import (
+    EntryView,
+    UnknownEntry,
+    entries_document,
+    find_entry,
+    symposium_entries,
+)
 from corridor.pillars.research.queries.workspace import (
     Crossed,
     SnapshotView,
@@ -45,6 +52,7 @@ from corridor.pillars.research.queries.workspace import (
 __all__ = [
     "CareView",
     "Crossed",
+    "EntryView",
     "FollowedView",
     "NoPatients",
     "NotTwoTreatments",
@@ -54,6 +62,7 @@ __all__ = [
     "SnapshotView",
     "StudyView",
     "UnknownCareDocument",
+    "UnknownEntry",
     "UnknownRun",
     "UnknownStudy",
     "VersionView",
@@ -63,8 +72,10 @@ __all__ = [
     "compare_documents",
     "crossed",
     "current_protocol",
+    "entries_document",
     "expected_visits",
     "find_care_document",
+    "find_entry",
     "find_run",
     "find_study",
     "followed_patients",
@@ -76,6 +87,7 @@ __all__ = [
     "snapshots",
     "studies",
     "study_versions",
+    "symposium_entries",
     "version_of",
     "worklist",
 ]

@@ -26,16 +26,26 @@ from corridor.pillars.research.services.studies import (
     ask_to_sign,
     propose_study,
 )
+from corridor.pillars.research.services.symposium import (
+    add_entry,
+    change_entry,
+    forget_entries,
+    take_back_entries,
+    take_entries,
+)
 
 __all__ = [
+    "add_entry",
     "ask_to_release",
     "ask_to_release_unseen",
     "ask_to_sign",
+    "change_entry",
     "drop_tables",
     "end_run",
     "finish_run",
     "forget_blocks",
     "forget_documents",
+    "forget_entries",
     "freeze_adherence",
     "freeze_rows",
     "frozen_table",
@@ -53,5 +63,7 @@ __all__ = [
     "sign_snapshot",
     "take_acts",
     "take_back_documents",
+    "take_back_entries",
     "take_documents",
+    "take_entries",
 ]
