@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import ClassVar
 
@@ -120,7 +120,8 @@ def compute_answer(plan: Plan, request: Request, *, table: SiteTable, policy: Po
     CannotCompute, MissingValues
     """
     with np.errstate(all="ignore"):
-        return plan.answer(request, plan.prepared_rows(table), policy)
+        answer = plan.answer(request, plan.prepared_rows(table), policy)
+    return replace(answer, exposure=replace(answer.exposure, places=table.places))
 
 
 def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledger: Ledger) -> Released:

@@ -88,9 +88,8 @@ class MemoryLedger(Ledger):
 
     def __post_init__(self) -> None:
         self._differences = Differences()
-        places = {person: place for place, person in enumerate(dict.fromkeys(self.table.persons))}
-        self._places = np.array([places[person] for person in self.table.persons])
-        self._persons = len(places)
+        self._places = np.arange(len(self.table)) if self.table.places is None else self.table.places
+        self._persons = int(self._places.max(initial=-1)) + 1
 
     def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
         """Return the block that was released before for the same statistic of the same rows, or None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -19,7 +20,17 @@ from corridor.pillars.research.rules.protocol.document import (
     VariableType,
 )
 
-__all__ = ["Clock", "FloatArray", "IntArray", "Mask", "MissingValues", "Rows", "SiteTable", "select_rows"]
+__all__ = [
+    "Clock",
+    "FloatArray",
+    "IntArray",
+    "Mask",
+    "MissingValues",
+    "Rows",
+    "SiteTable",
+    "count_persons",
+    "select_rows",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -58,6 +69,13 @@ class SiteTable:
 
     def __len__(self) -> int:
         return len(self.persons)
+
+    @cached_property
+    def places(self) -> IntArray | None:
+        """Return for each row the place of its person among all persons; None where every row is of another person."""
+        places: dict[str, int] = {}
+        of_row = [places.setdefault(person.strip().casefold(), len(places)) for person in self.persons]
+        return None if len(places) == len(of_row) else np.array(of_row, dtype=np.int64)
 
     def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
         """Return what `make` gives: made at the first call of a key, and kept with the table.
@@ -115,9 +133,13 @@ class Rows:
         return int(self.selected.sum())
 
     @property
-    def persons(self) -> int:
-        """Return how many distinct patients the rows are about."""
-        return len({self.table.persons[index] for index in np.flatnonzero(self.selected)})
+    def places(self) -> IntArray | None:
+        """Return for each row the place of its person, shape (rows,); None where every row is of another person."""
+        return None if self.table.places is None else self.table.places[self.selected]
+
+    def count(self, chosen: Mask) -> int:
+        """Return how many persons the chosen ones of the selected rows are about."""
+        return count_persons(chosen, self.places)
 
     def variable(self, name: str) -> FloatArray:
         """Return a variable of the selected rows, shape (rows,)."""
@@ -167,6 +189,18 @@ class Rows:
             competing = None if competing is None else np.where(late, 0.0, competing)
         entry = self.variable(endpoint.entry) if endpoint.entry else None
         return Clock(times, events, entry, competing)
+
+
+def count_persons(chosen: Mask, places: IntArray | None) -> int:
+    """Return how many persons chosen rows are about.
+
+    Parameters
+    ----------
+    chosen : array of bool, shape (rows,)
+    places : array of int, shape (rows,), or None
+        The place of each row's person; None where every row is of another person.
+    """
+    return int(chosen.sum()) if places is None else int(np.unique(places[chosen]).size)
 
 
 def select_rows(

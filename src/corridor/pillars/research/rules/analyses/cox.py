@@ -30,6 +30,7 @@ from corridor.pillars.research.rules.disclosure import (
     Likelihood,
     Policy,
     Share,
+    by_person,
     shares_of_products,
     shares_of_sums,
 )
@@ -104,7 +105,7 @@ class CoxBySite(Plan):
         if request.step == "robust":
             residuals = cox.score_residuals(beta)
             block = {"products": flat(residuals.T @ residuals)}
-            shares = _shares_of_squares(self.terms, residuals)
+            shares = shares_of_sums(tuple(f"{name} (robust)" for name in self.terms), residuals**2, rows.places)
             return Answer(block, self._exposure(rows, matrix, shares, None, weights))
         if request.step == "concordance":
             return self._answer_on_pairs(rows, matrix, beta, weights)
@@ -129,10 +130,10 @@ class CoxBySite(Plan):
             rows,
             weights,
             "shares at zero",
-            lambda: shares_of_products(self.terms, matrix, cox.expected_events(zero)),
+            lambda: shares_of_products(self.terms, matrix, cox.expected_events(zero), rows.places),
         )
         if beta.any():
-            shares += shares_of_products(self.terms, matrix, cox.expected_events(beta), is_fitted=True)
+            shares += shares_of_products(self.terms, matrix, cox.expected_events(beta), rows.places, is_fitted=True)
         return Answer(block, self._exposure(rows, matrix, shares, likelihood, weights))
 
     def _answer_on_hazards(
@@ -153,7 +154,7 @@ class CoxBySite(Plan):
             # A row has no larger part in the sums with time than with the size of its time.
             weights = cox.expected_events(beta, scale=np.abs(times) ** power)
             labels = tuple(f"{name} (time^{power})" if power else name for name in self.terms)
-            shares += shares_of_products(labels, matrix, weights, is_fitted=True)
+            shares += shares_of_products(labels, matrix, weights, rows.places, is_fitted=True)
         return Answer(block, self._exposure(rows, matrix, shares, None, own))
 
     def _answer_on_pairs(self, rows: Rows, matrix: FloatArray, beta: FloatArray, weights: FloatArray | None) -> Answer:
@@ -164,7 +165,7 @@ class CoxBySite(Plan):
         found = asdict(concordance_block(clock.times, clock.events, matrix @ beta))
         names = ("pairs", "pairs x pairs")
         pairs = pairs_of_rows(clock.times, clock.events)
-        shares = shares_of_sums(names, np.column_stack([pairs, pairs**2]))
+        shares = shares_of_sums(names, np.column_stack([pairs, pairs**2]), rows.places)
         block = {name: [float(number)] for name, number in found.items()}
         return Answer(block, self._exposure(rows, matrix, shares, None, weights))
 
@@ -285,16 +286,20 @@ class CoxBySite(Plan):
         likelihood: Likelihood | None,
         weights: FloatArray | None,
     ) -> Exposure:
-        events = self._events(rows)
-        design = rows.once("design", lambda: Design(self.terms, matrix, parameters=len(self.terms), events=events))
+        died = self._with_event(rows)[rows.selected]
+        cells = {"rows": np.ones_like(died), "events": died, "censored": ~died}
+        counts = {label: rows.count(chosen) for label, chosen in cells.items()}
         return Exposure(
             row_sets={**selections(rows, self.terms), "events": self._with_event(rows)},
-            cells={"rows": len(rows), "events": events, "censored": len(rows) - events},
+            cells=counts,
             shares=shares,
-            designs=(design,),
-            weights=weights,
+            designs=(rows.once("design", lambda: self._design(rows, matrix, counts["events"])),),
+            weights=None if weights is None else by_person(weights, rows.places),
             likelihood=likelihood,
         )
+
+    def _design(self, rows: Rows, matrix: FloatArray, events: int) -> Design:
+        return Design(self.terms, matrix, parameters=len(self.terms), events=events, places=rows.places)
 
 
 def _once(rows: Rows, weights: FloatArray | None, key: str, make: Callable[[], _Made]) -> _Made:
@@ -337,10 +342,6 @@ def _selections(rows: Rows, terms: Sequence[str]) -> dict[str, Mask]:
         if np.isin(column, (0.0, 1.0)).all():
             sets[name] = rows.those(column == 1.0)
     return sets
-
-
-def _shares_of_squares(terms: Sequence[str], residuals: FloatArray) -> tuple[Share, ...]:
-    return shares_of_sums(tuple(f"{name} (robust)" for name in terms), residuals**2)
 
 
 def _cox_block(blocks: Blocks, site: str, width: int) -> CoxBlock:

@@ -91,10 +91,9 @@ class KaplanMeier(Plan):
             if policy.has("time-grid"):
                 cells = rows_of_cells(timed, edges, policy.smallest_cell)
                 sets |= {label: rows.those(cell) for label, cell in cells.items()}
-        persons = np.bincount(timed.arms, minlength=len(timed.labels))
         exposure = Exposure(
             row_sets=sets,
-            cells={label: int(count) for label, count in zip(timed.labels, persons, strict=True)},
+            cells={label: rows.count(timed.arms == place) for place, label in enumerate(timed.labels)},
             time_table=exposed(timed, edges, policy),
         )
         return Answer(block, exposure)

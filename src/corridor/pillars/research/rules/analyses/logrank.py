@@ -22,7 +22,7 @@ from corridor.pillars.research.rules.analyses.base import (
 )
 from corridor.pillars.research.rules.analyses.blocks import flat, square
 from corridor.pillars.research.rules.disclosure import Exposure, Policy, Share, shares_of_sums
-from corridor.pillars.research.rules.rows import Clock, FloatArray, Rows, SiteTable
+from corridor.pillars.research.rules.rows import Clock, FloatArray, IntArray, Rows, SiteTable
 from corridor.science.cox_rows import CoxRows
 from corridor.science.logrank_tests import LogrankBlock, logrank_block, logrank_test
 
@@ -70,18 +70,19 @@ class LogrankBySite(Plan):
             "n": persons.tolist(),
             "events": events.tolist(),
         }
-        cells = {label: int(count) for label, count in zip(self.arms.labels, persons, strict=True)}
-        for label, count, ended in zip(self.arms.labels, persons, events, strict=True):
-            cells[f"{label} (events)"] = int(ended)
-            cells[f"{label} (censored)"] = int(count - ended)
+        cells = {}
+        for place, label in enumerate(self.arms.labels):
+            cells[label] = rows.count(arms == place)
+            cells[f"{label} (events)"] = rows.count((arms == place) & (clock.events == 1))
+            cells[f"{label} (censored)"] = rows.count((arms == place) & (clock.events == 0))
         died = rows.those(clock.events == 1)
         sets = self.arms.sets(rows)
         with_event = {f"{label} (events)": inside & died for label, inside in sets.items()}
         exposure = Exposure(
             row_sets={"population": rows.selected, **sets, **with_event},
             cells=cells,
-            shares=_shares(self.arms, clock, arms, strata),
-            events_by_group=self._events(clock, arms, strata),
+            shares=_shares(self.arms, clock, arms, strata, rows.places),
+            events_by_group=self._events(rows, clock, arms, strata),
         )
         return Answer(block, exposure)
 
@@ -105,15 +106,15 @@ class LogrankBySite(Plan):
         }
         return Result(self.precision, values)
 
-    def _events(self, clock: Clock, arms: NDArray[np.int64], strata: NDArray[np.int64]) -> dict[str, int]:
-        """Return the events of each arm in each stratum that has rows of it."""
+    def _events(self, rows: Rows, clock: Clock, arms: NDArray[np.int64], strata: NDArray[np.int64]) -> dict[str, int]:
+        """Return the persons with an event in each arm in each stratum that has rows of it."""
         found = {}
         for place, label in enumerate(self.arms.labels):
             for number, stratum in enumerate(self.strata.labels):
                 inside = (arms == place) & (strata == number)
                 if inside.any():
                     name = label if not self.strata.variable else f"{label} ({self.strata.variable}={stratum})"
-                    found[name] = int(clock.events[inside].sum())
+                    found[name] = rows.count(inside & (clock.events == 1))
         return found
 
 
@@ -128,12 +129,14 @@ def described_test(total: LogrankBlock, statistic: float, df: int, p: float) -> 
     }
 
 
-def _shares(arms: Arms, clock: Clock, of_row: NDArray[np.int64], strata: NDArray[np.int64]) -> tuple[Share, ...]:
-    """Return the largest part of one row in the expected events of each arm: its own expected events."""
+def _shares(
+    arms: Arms, clock: Clock, of_row: NDArray[np.int64], strata: NDArray[np.int64], places: IntArray | None
+) -> tuple[Share, ...]:
+    """Return the largest part of one person in the expected events of each arm: the person's own expected events."""
     if not clock.events.any():
         return ()
     alone = np.ones((len(of_row), 1))
     rows = CoxRows(clock.times, clock.events, alone, ties="breslow", entry=clock.entry, strata=strata)
     hazard: FloatArray = rows.expected_events(np.zeros(1))
     members = np.equal.outer(of_row, np.arange(len(arms.labels)))
-    return shares_of_sums(tuple(f"{label} (expected)" for label in arms.labels), hazard[:, None] * members)
+    return shares_of_sums(tuple(f"{label} (expected)" for label in arms.labels), hazard[:, None] * members, places)

@@ -69,8 +69,8 @@ class MetaAnalysis(CoxBySite):
             "variance": [float(fit.vcov[place, place])],
             "n": [float(len(rows)), float(self._events(rows))],
         }
-        shares = shares_of_products(self.terms, matrix, cox.expected_events(np.zeros(len(self.terms))))
-        shares += shares_of_products(self.terms, matrix, cox.expected_events(fit.coef), is_fitted=True)
+        shares = shares_of_products(self.terms, matrix, cox.expected_events(np.zeros(len(self.terms))), rows.places)
+        shares += shares_of_products(self.terms, matrix, cox.expected_events(fit.coef), rows.places, is_fitted=True)
         return Answer(block, self._exposure(rows, matrix, shares, None, None))
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Result:

@@ -64,19 +64,21 @@ class _Regression(Plan):
         if not len(rows):
             raise CannotCompute("no row of this site is in the population and has every value.")
         response, offset = self._response(rows)
-        sets, cells = selections(rows, self.terms), self._cells(response)
+        sets, cells = selections(rows, self.terms), self._cells(rows, response)
         if self.family != "gaussian":
-            _add_outcomes(sets, cells, rows.those(response > 0))
+            _add_outcomes(sets, cells, rows, response > 0)
         if request.step == "start":
             return Answer(
                 self.model.start_block(response, offset),
-                self.model.start_exposure(response, offset, sets, cells),
+                self.model.start_exposure(response, offset, sets, cells, rows.places),
             )
         matrix = np.column_stack([np.ones(len(rows)), rows.matrix(self.terms)])
         variance = request.parameters["variance"][0]
         model = ModelRows(response, matrix, family=self.family, offset=offset, variance=variance)
         label = f"{self.kind}: " + "+".join(self.terms)
-        return self.model.answer(request, model, site=rows.table.site, sets=sets, cells=cells, label=label)
+        return self.model.answer(
+            request, model, site=rows.table.site, sets=sets, cells=cells, label=label, places=rows.places
+        )
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
         """Return the next coefficients, or the fit."""
@@ -120,22 +122,21 @@ class _Regression(Plan):
                 values["e_value"] = described_e_value(self.protocol.exposure, of_exposure, risk_ratio_of_odds, share)
         return Result(self.precision, values)
 
-    def _cells(self, response: FloatArray) -> dict[str, int]:
-        cells = {"rows": len(response)}
+    def _cells(self, rows: Rows, response: FloatArray) -> dict[str, int]:
+        cells = {"rows": rows.count(np.ones(len(rows), dtype=bool))}
         if self.family == "binomial":
-            cells |= {"with the outcome": int(response.sum()), "without it": int((response == 0).sum())}
+            cells |= {"with the outcome": rows.count(response > 0), "without it": rows.count(response == 0)}
         elif self.family == "poisson":
-            cells["events"] = int(response.sum())
+            cells["events"] = rows.count(response > 0)
         return cells
 
 
-def _add_outcomes(sets: dict[str, Mask], cells: dict[str, int], with_outcome: Mask) -> None:
+def _add_outcomes(sets: dict[str, Mask], cells: dict[str, int], rows: Rows, with_outcome: Mask) -> None:
     """Add whom the gradient counts: those with the outcome, among all and among those with 1 in each 0/1 column."""
-    for name, inside in list(sets.items()):
-        both = inside & with_outcome
-        sets[f"outcome: {name}"] = both
-        cells[f"outcome: {name}"] = int(both.sum())
-        cells[f"no outcome: {name}"] = int(inside.sum()) - int(both.sum())
+    for name, inside in [(name, each[rows.selected]) for name, each in sets.items()]:
+        sets[f"outcome: {name}"] = rows.those(inside & with_outcome)
+        cells[f"outcome: {name}"] = rows.count(inside & with_outcome)
+        cells[f"no outcome: {name}"] = rows.count(inside & ~with_outcome)
 
 
 class Logistic(_Regression):

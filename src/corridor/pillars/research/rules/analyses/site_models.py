@@ -27,7 +27,7 @@ from corridor.pillars.research.rules.disclosure import (
     shares_of_products,
     shares_of_sums,
 )
-from corridor.pillars.research.rules.rows import FloatArray, Mask
+from corridor.pillars.research.rules.rows import FloatArray, IntArray, Mask
 from corridor.science.cox_newton import MonotoneLikelihood, NewtonState, newton_start, newton_step
 from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock
 from corridor.science.generalised_models import Family, ModelRows
@@ -86,12 +86,17 @@ class SiteModel:
         return {"n": [len(response)], "response": [float(response.sum()), float((response**2).sum()), at_risk]}
 
     def start_exposure(
-        self, response: FloatArray, offset: FloatArray | None, sets: dict[str, Mask], cells: dict[str, int]
+        self,
+        response: FloatArray,
+        offset: FloatArray | None,
+        sets: dict[str, Mask],
+        cells: dict[str, int],
+        places: IntArray | None,
     ) -> Exposure:
         """Return what `start_block` tells."""
         columns = [response, response**2] + ([] if offset is None else [np.exp(offset)])
         names = ("response", "response x response", "time at risk")[: len(columns)]
-        return Exposure(row_sets=sets, cells=cells, shares=shares_of_sums(names, np.column_stack(columns)))
+        return Exposure(row_sets=sets, cells=cells, shares=shares_of_sums(names, np.column_stack(columns), places))
 
     def variance(self, start: Blocks) -> float:
         """Return the variance of the response over all sites, in whose units a gaussian likelihood is told."""
@@ -160,13 +165,14 @@ class SiteModel:
         sets: dict[str, Mask],
         cells: dict[str, int],
         label: str,
+        places: IntArray | None,
     ) -> Answer:
         """Return a site's log-likelihood, gradient and information at the coefficients asked for."""
         beta = self.own(request.parameters["beta"], site)
         at_start = np.zeros(len(beta))
         at_start[0] = request.parameters["start"][0]
         matrix, at_zero = model.covariates[:, 1:], _best_loglik(model, np.zeros(len(beta) - 1))
-        design = Design(self.terms, matrix, parameters=len(beta), events=self._events(model))
+        design = Design(self.terms, matrix, parameters=len(beta), events=self._events(model), places=places)
         try:
             found, best = model.block(beta), _best_loglik(model, beta[1:])
         except CoefficientsTooLarge:
@@ -178,11 +184,11 @@ class SiteModel:
             "gradient": found.gradient.tolist(),
             "information": flat(found.information),
         }
-        shares: tuple[Share, ...] = shares_of_products(self.terms, matrix, model.weights(at_start))
+        shares: tuple[Share, ...] = shares_of_products(self.terms, matrix, model.weights(at_start), places)
         if (beta != at_start).any():
-            shares += shares_of_products(self.terms, matrix, model.weights(beta), is_fitted=True)
+            shares += shares_of_products(self.terms, matrix, model.weights(beta), places, is_fitted=True)
         contributions = model.residuals(beta)[:, None] * model.covariates
-        for share in shares_of_sums((INTERCEPT, *self.terms), contributions):
+        for share in shares_of_sums((INTERCEPT, *self.terms), contributions, places):
             shares += (replace(share, is_fitted=True),)
         return Answer(
             block,

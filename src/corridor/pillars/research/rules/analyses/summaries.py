@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from corridor.pillars.research.rules.disclosure import (
     suppress_counts,
 )
 from corridor.pillars.research.rules.protocol.document import Protocol, VariableType
-from corridor.pillars.research.rules.rows import Mask, Rows, SiteTable
+from corridor.pillars.research.rules.rows import Mask, Rows, SiteTable, count_persons
 
 __all__ = ["Counts", "Moments"]
 
@@ -60,21 +60,24 @@ class Counts(Plan):
         """Return the counts of each variable, small cells withheld."""
         block: dict[str, list[int | None]] = {"n": [_noisy(len(rows), rows.selected, rows, policy)]}
         sets: dict[str, Mask] = {"population": rows.selected}
-        cells: dict[str, int] = {"population": len(rows)}
+        cells: dict[str, int] = {"population": count_persons(rows.selected, rows.table.places)}
         for name in self.variables:
             values = rows.variable(name)
             codes = codes_of_variable(self.protocol, name)
             counts = [int((values == index).sum()) for index in range(len(codes))]
             counts.append(int(np.isnan(values).sum()))
+            those = [_where(rows, name, place) for place in (*range(len(codes)), None)]
             shown: list[int | None] = list(counts)
             if policy.has("smallest-cell"):
-                shown = suppress_counts(counts, smallest=policy.smallest_cell)
+                shown = _shown(counts, those, rows, policy)
             for index, (code, count) in enumerate(zip((*codes, "missing"), tuple(shown), strict=True)):
                 if count:
-                    where = _where(rows, name, index if code != "missing" else None)
-                    cells[f"{name}={code}"] = count
-                    sets[f"{name}={code}"] = where
-                    shown[index] = _noisy(count, where, rows, policy)
+                    cells[f"{name}={code}"] = count_persons(those[index], rows.table.places)
+                    sets[f"{name}={code}"] = those[index]
+                    shown[index] = _noisy(count, those[index], rows, policy)
+            # The total less what is shown.
+            rest = [inside for inside, count in zip(those, shown, strict=True) if count is None]
+            cells[f"{name}: not shown"] = count_persons(np.logical_or.reduce(rest), rows.table.places) if rest else 0
             block[f"table:{name}"] = shown
         return Answer(block, Exposure(row_sets=sets, cells=cells))
 
@@ -126,18 +129,21 @@ class Moments(Plan):
         sets: dict[str, Mask] = {}
         shares: list[Share] = []
         for arm, inside in self._arms(rows).items():
+            labels = tuple(f"{name} ({arm})" for name in self.variables)
+            places = None if rows.places is None else rows.places[inside]
             matrix = np.column_stack([rows.variable(name)[inside] for name in self.variables])
             if request.step == "squares":
                 # The mean comes from all sites: one that is far off would make every row's part look the same.
                 own = (matrix - matrix.mean(axis=0)) ** 2 if len(matrix) else matrix
-                shares.extend(shares_of_sums(tuple(f"{name} ({arm})" for name in self.variables), own))
+                shares.extend(shares_of_sums(labels, own, places))
                 matrix = (matrix - np.array(request.parameters[f"mean:{arm}"])) ** 2
             block[f"n:{arm}"] = [int(inside.sum())]
             block[f"sum:{arm}"] = matrix.sum(axis=0).tolist()
             sets[arm] = rows.those(inside)
             sets |= self._flag_sets(rows, arm, sets[arm])
-            shares.extend(shares_of_sums(tuple(f"{name} ({arm})" for name in self.variables), matrix))
-        cells = {label: int(mask.sum()) for label, mask in sets.items()} | self._flag_cells(request, block)
+            shares.extend(shares_of_sums(labels, matrix, places))
+        cells = {label: count_persons(mask, rows.table.places) for label, mask in sets.items()}
+        cells |= self._flag_cells(request, rows)
         return Answer(block, Exposure(row_sets=sets, cells=cells, shares=tuple(shares)))
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
@@ -189,17 +195,17 @@ class Moments(Plan):
                 found[f"{name}=1 ({arm})"] = inside & (rows.table.columns[name] == 1)
         return found
 
-    def _flag_cells(self, request: Request, block: Mapping[str, list[Any]]) -> dict[str, int]:
+    def _flag_cells(self, request: Request, rows: Rows) -> dict[str, int]:
         """Return the counts that sums of flags are, with their complements."""
         if request.step != "sums":
             return {}
         cells: dict[str, int] = {}
-        for arm in ("0", "1") if self.by else ("all",):
-            for name, total in zip(self.variables, block[f"sum:{arm}"], strict=True):
+        for arm, inside in self._arms(rows).items():
+            for name in self.variables:
                 found = self.protocol.variable(name)
                 if found is not None and found.type is VariableType.FLAG:
-                    cells[f"{name}=1 ({arm})"] = int(total)
-                    cells[f"{name}=0 ({arm})"] = block[f"n:{arm}"][0] - int(total)
+                    for code in (1, 0):
+                        cells[f"{name}={code} ({arm})"] = rows.count(inside & (rows.variable(name) == code))
         return cells
 
 
@@ -215,6 +221,13 @@ def _variables(members: Members, protocol: Protocol, *types: VariableType) -> tu
 def _where(rows: Rows, name: str, index: int | None) -> Mask:
     values = rows.table.columns[name]
     return rows.selected & (np.isnan(values) if index is None else values == index)
+
+
+def _shown(counts: Sequence[int], those: Sequence[Mask], rows: Rows, policy: Policy) -> list[int | None]:
+    """Return the counts of rows, with None for those of too few persons and what must be withheld with them."""
+    persons = [count_persons(inside, rows.table.places) for inside in those]
+    told = suppress_counts(persons, smallest=policy.smallest_cell)
+    return [None if of_persons is None else count for count, of_persons in zip(counts, told, strict=True)]
 
 
 def _noisy(count: int, where: Mask, rows: Rows, policy: Policy) -> int:

@@ -21,7 +21,14 @@ from corridor.pillars.research.rules.analyses.base import (
 )
 from corridor.pillars.research.rules.analyses.cox import CoxBySite, selections
 from corridor.pillars.research.rules.analyses.site_models import SiteModel
-from corridor.pillars.research.rules.disclosure import Exposure, Policy, Share, shares_of_sums, suppress_counts
+from corridor.pillars.research.rules.disclosure import (
+    Exposure,
+    Policy,
+    Share,
+    by_person,
+    shares_of_sums,
+    suppress_counts,
+)
 from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTable
 from corridor.science.cox_newton import newton_start, newton_step
 from corridor.science.generalised_models import ModelRows
@@ -92,16 +99,23 @@ class Weighting(CoxBySite):
         exposed = rows.term(self.exposure)
         if not np.isin(exposed, (0.0, 1.0)).all():
             raise CannotCompute("the exposure takes other values than 0 and 1 at this site.")
-        cells = {"rows": len(rows), "exposed": int(exposed.sum()), "not exposed": int((exposed == 0).sum())}
+        cells = {
+            "rows": rows.count(np.ones(len(rows), dtype=bool)),
+            "exposed": rows.count(exposed == 1),
+            "not exposed": rows.count(exposed == 0),
+        }
         sets = selections(rows, (*self.propensity, self.exposure))
         if request.step == "start":
             return Answer(
-                self.scores.start_block(exposed, None), self.scores.start_exposure(exposed, None, sets, cells)
+                self.scores.start_block(exposed, None),
+                self.scores.start_exposure(exposed, None, sets, cells, rows.places),
             )
         if request.step == "propensity":
             label = "propensity: " + "+".join(self.propensity)
-            site = rows.table.site
-            return self.scores.answer(request, self._model(rows), site=site, sets=sets, cells=cells, label=label)
+            site, places = rows.table.site, rows.places
+            return self.scores.answer(
+                request, self._model(rows), site=site, sets=sets, cells=cells, label=label, places=places
+            )
         scores = self._scores(request, rows)
         if ((scores <= 0) | (scores >= 1)).any():
             raise CannotCompute(
@@ -192,23 +206,26 @@ class Weighting(CoxBySite):
             }
             columns = np.column_stack([w, w**2, x, x**2, w[:, None] * x])
             names = (*SUMS[1:], *(f"{name} {kind}" for kind in SUMS_BY_TERM for name in self.propensity))
-            shares += shares_of_sums(tuple(f"{name} (exposed={arm})" for name in names), columns)
+            labels = tuple(f"{name} (exposed={arm})" for name in names)
+            shares += shares_of_sums(labels, columns, None if rows.places is None else rows.places[inside])
             for name, column in zip(self.propensity, x.T, strict=True):
                 if np.isin(column, (0.0, 1.0)).all():
-                    cells[f"{name}=1 (exposed={arm})"] = int(column.sum())
-                    cells[f"{name}=0 (exposed={arm})"] = int((column == 0).sum())
-                    sets[f"{name} (exposed={arm})"] = rows.those(inside & (rows.term(name) == 1))
+                    with_term = rows.term(name) == 1
+                    cells[f"{name}=1 (exposed={arm})"] = rows.count(inside & with_term)
+                    cells[f"{name}=0 (exposed={arm})"] = rows.count(inside & ~with_term)
+                    sets[f"{name} (exposed={arm})"] = rows.those(inside & with_term)
             sets[f"exposed={arm}"] = rows.those(inside)
-            cells[f"exposed={arm}"] = int(inside.sum())
+            cells[f"exposed={arm}"] = rows.count(inside)
         apart = (scores < OVERLAP) | (scores > 1 - OVERLAP)
         counts = [int(apart.sum()), int((~apart).sum())]
         k = policy.smallest_cell if policy.has("smallest-cell") else 1
         shown = suppress_counts(counts, smallest=k)
         block["apart"] = shown
         if None not in shown:
-            cells |= {"few others alike": counts[0], "others alike": counts[1]}
+            cells |= {"few others alike": rows.count(apart), "others alike": rows.count(~apart)}
             sets["few others alike"] = rows.those(apart)
-        return Answer(block, Exposure(row_sets=sets, cells=cells, shares=shares, weights=weights))
+        of_persons = by_person(weights, rows.places)
+        return Answer(block, Exposure(row_sets=sets, cells=cells, shares=shares, weights=of_persons))
 
     def _balance(self, blocks: Blocks) -> tuple[dict[str, Any], list[Caution]]:
         """Return standardised differences before and after weighting and the effective size of each arm.

@@ -7,6 +7,7 @@ from corridor.pillars.research.rules.disclosure.exposure import (
     Likelihood,
     Share,
     TimeTable,
+    by_person,
     shares_of_products,
     shares_of_sums,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Policy",
     "Share",
     "TimeTable",
+    "by_person",
     "hides_in",
     "judge",
     "noisy_count",

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from corridor.pillars.research.rules.rows import FloatArray, Mask
+from corridor.pillars.research.rules.rows import FloatArray, IntArray, Mask
 
 _ROWS_AT_ONCE = 4096
 """So many rows of a product stay in the processor's cache."""
@@ -19,7 +19,7 @@ __all__ = ["Design", "Exposure", "Likelihood", "Share", "TimeTable", "shares_of_
 
 @dataclass(frozen=True)
 class Share:
-    """The largest part that one row has in a released sum.
+    """The largest part that one person has in a released sum.
 
     Attributes
     ----------
@@ -47,41 +47,56 @@ class Design:
         How many numbers are fitted; the columns unless the model adds an intercept.
     events : int or None
         Events of the model, where it has events.
+    places : array of int, shape (rows,), or None
+        The place of each row's person; None where every row is of another person.
     """
 
     names: tuple[str, ...]
     matrix: FloatArray
     parameters: int
     events: int | None = None
+    places: IntArray | None = None
 
     @cached_property
-    def level_counts(self) -> tuple[NDArray[np.int64], ...]:
-        """Return for each column how many rows have each of its values."""
-        return tuple(np.unique(column, return_counts=True)[1] for column in self.matrix.T)
+    def persons(self) -> int:
+        """Return how many persons the rows are about."""
+        return len(self.matrix) if self.places is None else int(np.unique(self.places).size)
+
+    @cached_property
+    def minorities(self) -> tuple[int, ...]:
+        """Return for each column how few persons it tells from all others.
+
+        These are those who do not have the commonest value alone, or those who have the rarer one of two values.
+        """
+        return tuple(_minority(column, self.places, persons=self.persons) for column in self.matrix.T)
 
     @cached_property
     def overlaps(self) -> tuple[tuple[str, int], ...]:
-        """Return for each pair of 0/1 columns its name and the rows of the least combination that any has."""
+        """Return for each pair of 0/1 columns its name and the persons of the least combination that any has."""
         flags = [place for place, column in enumerate(self.matrix.T) if np.isin(column, (0.0, 1.0)).all()]
         found = []
         for first, second in combinations(flags, 2):
-            cells = np.bincount(2 * self.matrix[:, first].astype(int) + self.matrix[:, second].astype(int), minlength=4)
-            found.append((f"{self.names[first]} x {self.names[second]}", min(cells[cells > 0].tolist(), default=0)))
+            codes = 2 * self.matrix[:, first].astype(int) + self.matrix[:, second].astype(int)
+            _, cells = _persons_by_code(codes, self.places)
+            found.append((f"{self.names[first]} x {self.names[second]}", min(cells.tolist(), default=0)))
         return tuple(found)
 
     @cached_property
     def column_leverage(self) -> FloatArray:
-        """Return for each column the largest leverage of a row in a model of that column and an intercept, less 1/n."""
+        """Return for each column the largest leverage of a person in a model of it and an intercept, less 1/n.
+
+        The leverage of several rows is the trace of their block of the hat matrix, which no eigenvalue exceeds.
+        """
         shares = np.zeros(self.matrix.shape[1])
         if len(self.matrix):
             square = (self.matrix - self.matrix.mean(axis=0)) ** 2
             total = square.sum(axis=0)
-            np.divide(square.max(axis=0), total, out=shares, where=total > 0)
+            np.divide(by_person(square, self.places).max(axis=0), total, out=shares, where=total > 0)
         return shares
 
     @cached_property
     def largest_leverage(self) -> float:
-        """Return the largest diagonal entry of the hat matrix of all columns together."""
+        """Return the largest leverage of a person in the model of all columns together."""
         if len(self.matrix) < 2 or not self.matrix.shape[1]:
             return 0.0
         centred = self.matrix - self.matrix.mean(axis=0)
@@ -90,7 +105,7 @@ class Design:
         values, vectors = np.linalg.eigh(used.T @ used)
         kept = values > 1e-10 * max(values.max(initial=0.0), 1e-300)
         rotated = used @ (vectors[:, kept] / np.sqrt(values[kept]))
-        return float((rotated**2).sum(axis=1).max(initial=0.0))
+        return float(by_person((rotated**2).sum(axis=1), self.places).max(initial=0.0))
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
@@ -155,15 +170,18 @@ class Exposure:
     ----------
     row_sets : mapping of label to array of bool, shape (rows of the table,)
         Every selection of rows about which the answer holds a sum or a count.
+    places : array of int, shape (rows of the table,), or None
+        The place of each row's person, by which the persons of a selection are counted; None where every row is of
+        another person.
     cells : mapping of label to int
         Counts of persons that stand in the answer or follow from it by subtraction within it.
     shares : tuple of Share
-        For every sum in the answer, the largest part of one row.
+        For every sum in the answer, the largest part of one person.
     designs : tuple of Design
     weights : array or None
-        Weights of the rows, where the answer is weighted.
+        Weights of the persons, where the answer is weighted.
     events_by_group : mapping of label to int
-        Events in each arm and stratum of a test.
+        Persons with an event in each arm and stratum of a test.
     likelihood : Likelihood or None
         Where coefficients were chosen from outside.
     time_table : TimeTable or None
@@ -171,6 +189,7 @@ class Exposure:
     """
 
     row_sets: Mapping[str, Mask] = field(default_factory=dict)
+    places: IntArray | None = None
     cells: Mapping[str, int] = field(default_factory=dict)
     shares: tuple[Share, ...] = ()
     designs: tuple[Design, ...] = ()
@@ -180,9 +199,22 @@ class Exposure:
     time_table: TimeTable | None = None
 
 
-def shares_of_sums(names: tuple[str, ...], contributions: FloatArray) -> tuple[Share, ...]:
-    """Return for each column of `contributions` (rows, sums) the largest part of one row in its absolute sum."""
-    size = np.abs(contributions)
+def by_person(parts: FloatArray, places: IntArray | None) -> FloatArray:
+    """Return the parts of rows, shape (rows,) or (rows, sums), added up for each person."""
+    if places is None:
+        return parts
+    _, of_row = np.unique(places, return_inverse=True)
+    total = np.zeros((int(of_row.max(initial=-1)) + 1, *parts.shape[1:]))
+    np.add.at(total, of_row, parts)
+    return total
+
+
+def shares_of_sums(names: tuple[str, ...], contributions: FloatArray, places: IntArray | None) -> tuple[Share, ...]:
+    """Return for each column of `contributions` (rows, sums) the largest part of one person in its absolute sum.
+
+    `places` are those of the rows' persons, or None where every row is of another person.
+    """
+    size = by_person(np.abs(contributions), places)
     total = size.sum(axis=0)
     largest = size.max(axis=0, initial=0.0)
     return tuple(
@@ -192,27 +224,31 @@ def shares_of_sums(names: tuple[str, ...], contributions: FloatArray) -> tuple[S
 
 
 def shares_of_products(
-    names: tuple[str, ...], matrix: FloatArray, weights: FloatArray, *, is_fitted: bool = False
+    names: tuple[str, ...],
+    matrix: FloatArray,
+    weights: FloatArray,
+    places: IntArray | None,
+    *,
+    is_fitted: bool = False,
 ) -> tuple[Share, ...]:
-    """Return for each entry (i, j) of the weighted cross products of `matrix` the largest part of one row.
+    """Return for each entry (i, j) of the weighted cross products of `matrix` the largest part of one person.
 
     Parameters
     ----------
     matrix : array, shape (rows, columns)
         Centred at the weighted mean first: a shift of a column must not hide a row that stands out.
     weights : array, shape (rows,), not negative
+    places : array of int, shape (rows,), or None
+        The place of each row's person; None where every row is of another person.
     """
     if not len(matrix) or weights.sum() <= 0:
         return ()
     size = np.abs(matrix - np.average(matrix, axis=0, weights=weights))
     weighted = weights[:, None] * size
     totals = weighted.T @ size
-    largest = np.zeros_like(totals)
-    for begin in range(0, len(size), _ROWS_AT_ONCE):
-        part = slice(begin, begin + _ROWS_AT_ONCE)
-        for first in range(size.shape[1]):
-            products = weighted[part, first, None] * size[part, first:]
-            np.maximum(largest[first, first:], products.max(axis=0), out=largest[first, first:])
+    largest = _largest_products(weighted, size) if places is None else np.zeros_like(totals)
+    for first in range(len(names)) if places is not None else ():
+        largest[first] = by_person(weighted[:, first, None] * size, places).max(axis=0)
     return tuple(
         Share(
             f"{names[first]} x {names[second]}",
@@ -222,6 +258,38 @@ def shares_of_products(
         for first in range(len(names))
         for second in range(first, len(names))
     )
+
+
+def _largest_products(weighted: FloatArray, size: FloatArray) -> FloatArray:
+    """Return the largest product of each pair of columns (i, j) over all rows, for j from i on."""
+    largest = np.zeros((size.shape[1], size.shape[1]))
+    for begin in range(0, len(size), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        for first in range(size.shape[1]):
+            products = weighted[part, first, None] * size[part, first:]
+            np.maximum(largest[first, first:], products.max(axis=0), out=largest[first, first:])
+    return largest
+
+
+def _persons_by_code(codes: NDArray[np.int64], places: IntArray | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the codes that rows have, and how many persons have each."""
+    if places is not None:
+        width = int(codes.max(initial=0)) + 1
+        codes = np.unique(places * width + codes) % width
+    return np.unique(codes, return_counts=True)
+
+
+def _minority(column: FloatArray, places: IntArray | None, *, persons: int) -> int:
+    if places is None:
+        return persons - int(np.unique(column, return_counts=True)[1].max(initial=0))
+    values, codes = np.unique(column, return_inverse=True)
+    _, having = _persons_by_code(codes, places)
+    # Of a person with several values none is the person's own: who has the commonest one alone is counted.
+    several = np.flatnonzero(np.bincount(np.unique(places * len(values) + codes) // len(values)) > 1)
+    alone = ~np.isin(places, several)
+    _, alike = _persons_by_code(codes[alone], places[alone])
+    others = persons - int(alike.max(initial=0))
+    return min(others, int(having.min())) if len(values) == 2 else others
 
 
 def _digest_of_column(column: FloatArray) -> str:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from corridor.pillars.research.rules.disclosure.exposure import Design, Exposure
 from corridor.pillars.research.rules.disclosure.policy import Policy
+from corridor.pillars.research.rules.rows import count_persons
 
 __all__ = ["Breach", "judge"]
 
 
 FITTED_SHARE = 0.75
-"""The largest part of one row in a sum that is weighted by fitted hazards."""
+"""The largest part of one person in a sum that is weighted by fitted hazards."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ def judge(exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
 
 
 def _cells(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
-    """Refuse counts of 1 to k - 1 persons, and selections of so few rows."""
+    """Refuse counts of 1 to k - 1 persons, and selections of rows of so few."""
     k = policy.smallest_cell
     for label, count in exposure.cells.items():
         if 0 < count < k:
             yield Breach("smallest-cell", label)
     for label, rows in exposure.row_sets.items():
-        if 0 < int(rows.sum()) < k:
+        if 0 < count_persons(rows, exposure.places) < k:
             yield Breach("smallest-cell", label)
 
 
 def _dominance(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
-    """Refuse sums of which one row makes more than 1/k: whoever knows the rest knows that row.
+    """Refuse sums of which one person makes more than 1/k: whoever knows the rest knows that person.
 
     Where a fit weights the rows by their hazards the bound is three quarters: at coefficients that a fit visits, rows
     at high risk rightly count more, and what no fit visits the guard `likelihood` refuses. The same sums at
@@ -73,8 +73,9 @@ def _designs(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
     k = policy.smallest_cell
     for design in exposure.designs:
         yield from _degrees_of_freedom(design, policy)
-        for name, counts in zip(design.names, design.level_counts, strict=True):
-            if _has_minority(counts, k):
+        # All but 1 to k - 1 share one value: the column is a selector of the few others.
+        for name, others in zip(design.names, design.minorities, strict=True):
+            if 0 < others < k:
                 yield Breach("minority", name)
         # The sum of a product of two 0/1 columns stands among the cross products, and tells all four combinations.
         for pair, least in design.overlaps:
@@ -88,21 +89,12 @@ def _designs(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
 
 
 def _degrees_of_freedom(design: Design, policy: Policy) -> Iterator[Breach]:
-    """Refuse models with nearly as many parameters as rows, which can be solved for the rows."""
+    """Refuse models with nearly as many parameters as persons, which can be solved for their rows."""
     least = design.parameters * policy.rows_per_parameter
-    few_rows = len(design.matrix) < least
+    few_rows = design.persons < least
     few_events = design.events is not None and design.events < max(least // 2, policy.smallest_cell)
     if few_rows or few_events:
         yield Breach("degrees-of-freedom", "+".join(design.names))
-
-
-def _has_minority(counts: NDArray[np.int64], k: int) -> bool:
-    """Tell whether all but 1 to k - 1 rows share one value: the column is a selector of the few others."""
-    if not len(counts):
-        return False
-    others = int(counts.sum() - counts.max())
-    few_of_two = len(counts) == 2 and int(counts.min()) < k
-    return 0 < others < k or few_of_two
 
 
 def _weights(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
