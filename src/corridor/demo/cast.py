@@ -19,6 +19,7 @@ PEOPLE: tuple[tuple[str, str], ...] = (
     ("epidemiologist", "epidemiologist"),
     ("steward", "steward"),
     ("researcher", "researcher"),
+    ("clinician", "clinician"),
     ("auditor", "auditor"),
 )
 """People are named by their office: nobody who exists is meant."""

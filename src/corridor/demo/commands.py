@@ -15,12 +15,17 @@ from corridor.base.clock import utcnow
 from corridor.demo import cast
 from corridor.demo.acts import ACTS, Story
 from corridor.demo.display import Display
+from corridor.demo.joint_care import care_together
 from corridor.demo.joint_study import study_together
 from corridor.demo.real import REAL_ACTS, DataFile, RealStory, read_layout
 from corridor.demo.stage import ActFailed, NodeDidNotStart, Stage, stage, start_jobs
 
 FOLDER = Path(".demo")
-STORY = (*ACTS, ("A study over two nodes", study_together))
+STORY = (
+    *ACTS,
+    ("A study over two nodes", study_together),
+    ("Two protocols side by side, and who is due at home", care_together),
+)
 
 
 @click.command("demo")

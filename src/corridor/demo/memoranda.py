@@ -37,9 +37,18 @@ def emergency(today: date) -> tuple[Source, Texts]:
 def study(today: date) -> tuple[Source, Texts]:
     """Return the agreement of Pakistan and China that opens a joint study."""
     source, texts = _annex("study", (PAKISTAN, CHINA), reference="DEMO-PK-CN-S", today=today, text="study-text")
-    channel = _channel("study", (PAKISTAN, CHINA), clause="S.1", message="research.study/1")
-    caps = {"envelopes_per_day": 10_000, "persons_per_year": 0}
-    source["channels"] = [channel | {"purpose": "joint-research", "place_level": "country", "caps": caps}]
+    opened = (("study", "S.1", "aggregate"), ("care", "S.2", "public"), ("symposium", "S.3", "public"))
+    terms = {
+        "purpose": "joint-research",
+        "place_level": "country",
+        "caps": {"envelopes_per_day": 10_000, "persons_per_year": 0},
+    }
+    source["channels"] = [
+        _channel(name, (PAKISTAN, CHINA), clause=clause, message=f"research.{name}/1")
+        | terms
+        | {"data_class": data_class}
+        for name, clause, data_class in opened
+    ]
     source["purpose"] = "Answer a question on the patients of two institutions without moving a patient's row."
     source["benefit_sharing"] = "Findings are published together."
     return source, texts

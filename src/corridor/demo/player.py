@@ -20,11 +20,11 @@ from typing import Annotated, Any, ClassVar
 
 import django
 
-from corridor.demo import studying
+from corridor.demo import caring, studying
 from corridor.demo.people import allowed, now, staff
 
 Operation = Callable[..., Any]
-OPERATIONS: dict[str, Operation] = {**studying.OPERATIONS}
+OPERATIONS: dict[str, Operation] = {**studying.OPERATIONS, **caring.OPERATIONS}
 
 
 def operation(function: Operation) -> Operation:
