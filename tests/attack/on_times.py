@@ -8,12 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from corridor.pillars.research.rules.analyses import Block, Request
-from corridor.pillars.research.rules.analyses.time_tables import Timed, exposed, own_edges
-from corridor.pillars.research.rules.disclosure import Exposure, Policy, judge
+from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.engine import next_step
 from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.rules.rows import Clock, Rows, select_rows
-from corridor.science.cox_intervals import cox_interval_block
 from tests.attack.breast import TERMS, analysis, bent_protocol, tables
 from tests.attack.playing import Attack, Loot, Victim, plan
 
@@ -38,30 +36,31 @@ def risk_sets_by_day(policy: Policy) -> Mapping[str, Loot]:
     """Subtract the covariate sums of neighbouring risk sets: where one person left between them, that is a row.
 
     The attacker asks for the sums at every event day of both sites, as an unstratified Cox model without a grid needs
-    them. A site that refuses is asked again on the intervals that its rule allows.
+    them. A site that refuses is asked again on the intervals that it names itself.
     """
     rows = _rows()
     clocks = [_clock(each) for each in rows.values()]
-    days = np.unique(np.concatenate([clock.times[clock.events > 0] for clock in clocks]))
-    return {site: _from_risk_sets(each, days, policy) for site, each in rows.items()}
+    days = np.unique(np.concatenate([clock.times[clock.events > 0] for clock in clocks])).astype(int)
+    return {site: _from_risk_sets(each, days, Victim(tables()[site], policy)) for site, each in rows.items()}
 
 
-def _from_risk_sets(rows: Rows, days: np.ndarray, policy: Policy) -> Loot:
-    clock, matrix, zero = _clock(rows), rows.matrix(TERMS), np.zeros(len(TERMS))
-    timed = Timed(clock, np.zeros(len(rows), dtype=np.int64), ("all",), 1)
-    told = Exposure(time_table=exposed(timed, np.concatenate(([0.0], days)), policy))
-    if judge(told, policy):
-        edges = own_edges(timed, policy)
-        block = cox_interval_block(clock.times, clock.events, matrix, zero, edges=edges)
-        persons, sums = block.risk, block.risk_sum
-    else:
-        every = np.arange(max(clock.times.max(), days[-1]) + 1)
-        block = cox_interval_block(clock.times, clock.events, matrix, zero, edges=every)
-        persons, sums = block.risk[days.astype(int) - 1], block.risk_sum[days.astype(int) - 1]
-    persons, sums = np.append(persons, 0.0), np.vstack((sums, zero))
+def _from_risk_sets(rows: Rows, days: np.ndarray, victim: Victim) -> Loot:
+    asked = plan(bent_protocol(analysis("fit", "cox-unstratified", endpoint="rfs", terms=list(TERMS))), "fit")
+    zero, chosen = [0.0] * len(TERMS), days - 1
+    every = np.arange(days[-1] + 1.0).tolist()
+    block = victim.ask(asked, Request(2, "sums", {"edges": every, "beta": zero}))
+    if block is None:
+        named = victim.ask(asked)
+        own = [float(edge or 0) for edge in named["edges"]] if named is not None else []
+        block = victim.ask(asked, Request(2, "sums", {"edges": own, "beta": zero})) if own else None
+        chosen = np.arange(len(own) - 1)
+    if block is None:
+        return Loot(0, len(rows))
+    persons = np.append(np.array(block["risk"], dtype=float)[chosen], 0.0)
+    sums = np.vstack((np.array(block["risk_sum"], dtype=float).reshape(-1, len(TERMS))[chosen], zero))
     alone = np.flatnonzero(np.isclose(persons[:-1] - persons[1:], 1.0))
     guesses = np.round(sums[alone] - sums[alone + 1], 6) + 0.0
-    truth = {tuple(np.round(row, 6) + 0.0) for row in matrix}
+    truth = {tuple(np.round(row, 6) + 0.0) for row in rows.matrix(TERMS)}
     return Loot(sum(tuple(guess) in truth for guess in guesses), len(rows))
 
 

@@ -291,17 +291,20 @@ def test_incidence_on_coarsened_times_is_that_of_r(grid):
 def test_concordance_of_all_pairs_on_coarsened_rows_is_that_of_r(grid):
     expected = MORE["coarse"][str(grid)]["concordance"]
     tables = [
-        science.concordance_table(
+        science.interval_table(
             part.times,
             part.events,
-            0.5 * np.log1p(part.covariates[:, TERMS.index("nodes")]) - 0.3 * part.hormon,
             edges=np.arange(0.0, 8000.0, grid),
-            score_edges=[0.2, 0.4, 0.6, 0.8, 1.0, 1.2],
+            groups=np.digitize(
+                0.5 * np.log1p(part.covariates[:, TERMS.index("nodes")]) - 0.3 * part.hormon,
+                [0.2, 0.4, 0.6, 0.8, 1.0, 1.2],
+            ),
+            labels=range(7),
         )
         for part in cohorts().values()
     ]
 
-    found = science.concordance([science.concordance_block_of_table(tables)])
+    found = science.concordance([science.concordance_block_of_table(science.combine_tables(tables))])
 
     assert found.value == pytest.approx(expected["value"], rel=TABLE)
     assert found.se == pytest.approx(expected["se"], rel=TABLE)

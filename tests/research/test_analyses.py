@@ -146,9 +146,7 @@ def test_an_option_that_no_analysis_has_is_named(kind, options, pointer):
     [
         ("kaplan-meier-daily", "kaplan-meier"),
         ("risk-sets", "cox"),
-        ("cox-unstratified", "stratified by site"),
-        ("extremes", "moments"),
-        ("quantiles", "counts"),
+        ("extremes", "quantiles"),
         ("ranks", "moments"),
         ("rows", "counts"),
     ],

@@ -37,7 +37,7 @@ def test_blocks_of_deleted_envelopes_are_forgotten_and_the_joint_result_stays(st
     assert study.run(run, "nl").result == study.run(run, "de").result
 
 
-@pytest.mark.parametrize("analysis", ["baseline-categories", "baseline-numbers", "primary", "curves", "weighted"])
+@pytest.mark.parametrize("analysis", ["primary", "curves"])
 def test_both_nodes_come_to_the_result_of_a_local_run(study: StudyCorridor, analysis: str) -> None:
     study.ready()
     run = study.request(analysis)

@@ -218,7 +218,8 @@ def test_a_group_that_nobody_is_beside_has_no_say_in_the_test():
         (lambda: science.logrank_block_of_table(_table(), rho=-1), "rho is -1"),
         (lambda: science.logrank_test([science.logrank_block([1, 2], [1, 0], [1, 1], labels=[1, 2])]), "nothing to"),
         (lambda: science.concordance([science.concordance_block([1, 1], [1, 1], [1, 2])]), "no two persons"),
-        (lambda: science.concordance_table([1], [1], [1], edges=[0, 5], score_edges=[2, 1]), "score_edges"),
+        (lambda: science.concordance_block_of_table(
+            science.interval_table([3, 9], [1, 1], edges=[0, 5, 10], entry=[0, 6])), "who enter late"),
         (lambda: science.cox_interval_block([1], [1], [[1e9]], [1.0], edges=[0, 5]), "Give a centre"),
         (lambda: science.combine_cox_intervals([], [1.0]), "blocks are missing"),
         (lambda: science.hazards_test([], names=["x"]), "blocks are missing"),

@@ -7,17 +7,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from corridor.science.interval_tables import check_edges, interval_of
+from corridor.science.interval_tables import IntervalTable
 from corridor.science.survival_data import BadModel, check_rows, codes_of, numbers
 
 __all__ = [
     "Concordance",
     "ConcordanceBlock",
-    "ConcordanceTable",
     "concordance",
     "concordance_block",
     "concordance_block_of_table",
-    "concordance_table",
 ]
 
 
@@ -47,20 +45,6 @@ class ConcordanceBlock:
     wins_squared: float
     wins_pairs: float
     pairs_squared: float
-
-
-@dataclass(frozen=True)
-class ConcordanceTable:
-    """Events and censored by interval of time and bin of score; tables of sites on the same edges add up.
-
-    Attributes
-    ----------
-    events, censored : arrays of int, shape (intervals + 1, bins)
-        The last row counts those followed beyond the last edge, as censored there.
-    """
-
-    events: NDArray[np.int64]
-    censored: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -116,40 +100,19 @@ def concordance_block(
     )
 
 
-def concordance_table(
-    times: ArrayLike, events: ArrayLike, score: ArrayLike, *, edges: ArrayLike, score_edges: ArrayLike
-) -> ConcordanceTable:
-    """Return one site's events and censored by interval of time and bin of score.
+def concordance_block_of_table(table: IntervalTable) -> ConcordanceBlock:
+    """Return the pair counts of all rows of all sites, exact for the coarsened times and scores.
 
     Parameters
     ----------
-    times, events, score : as `concordance_block` takes them
-    edges : array, ascending, the same at all sites
-        Intervals of time, as in `interval_table`.
-    score_edges : array, ascending, the same at all sites
-        Inner limits of the bins: a score lies in the bin of all limits that it is not below.
+    table : IntervalTable
+        Of all sites together, without delayed entry; its groups are bins of the score, lowest first. Whoever is
+        followed beyond the last edge outlives everybody with the event.
     """
-    bounds = check_edges(edges)
-    limits = np.asarray(score_edges, dtype=np.float64)
-    if limits.ndim != 1 or limits.size == 0 or not np.isfinite(limits).all() or (np.diff(limits) <= 0).any():
-        raise BadModel("score_edges must be ascending numbers, one or more.")
-    rows = check_rows(times, events)
-    scores = numbers(score, name="score", like=rows.times.size)
-    place = interval_of(rows.times, bounds, name="times")
-    bins = np.searchsorted(limits, scores, side="right")
-    shape = (2, bounds.size, limits.size + 1)
-    died = (rows.events > 0) & (place < bounds.size - 1)
-    counted = np.bincount((died * shape[1] + place) * shape[2] + bins, minlength=shape[0] * shape[1] * shape[2])
-    censored, with_event = counted.reshape(shape)
-    return ConcordanceTable(events=with_event, censored=censored)
-
-
-def concordance_block_of_table(tables: Sequence[ConcordanceTable]) -> ConcordanceBlock:
-    """Return the pair counts of all rows of all sites, exact for the coarsened times and scores."""
-    if not tables or len({table.events.shape for table in tables}) != 1:
-        raise BadModel("tables are missing or of different shapes; expected one of each site on the same edges.")
-    events = np.asarray(sum(table.events for table in tables)).astype(float)
-    censored = np.asarray(sum(table.censored for table in tables)).astype(float)
+    if table.entered[1:].any():
+        raise BadModel("the table has persons who enter late; pairs with delayed entry cannot be compared.")
+    events = np.vstack([table.events.sum(axis=0), np.zeros_like(table.remaining)]).astype(float)
+    censored = np.vstack([table.censored, table.remaining]).astype(float)
     # Who outlives an event: all of later intervals, and those censored in its own.
     everyone = events + censored
     later = np.cumsum(everyone[::-1], axis=0)[::-1] - events

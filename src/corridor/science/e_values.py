@@ -42,13 +42,16 @@ def e_value(ratio: float, low: float, high: float) -> EValue:
 def risk_ratio_of_hazards(ratio: float) -> float:
     """Return the risk ratio that a hazard ratio stands for where the outcome is common.
 
-    Source: VanderWeele 2017, Biometrics 73:1, as VanderWeele and Ding 2017 use it.
+    Source: VanderWeele 2020, Biometrics 76:746, as VanderWeele and Ding 2017 use it.
     """
     return float((1 - 0.5 ** np.sqrt(ratio)) / (1 - 0.5 ** np.sqrt(1 / ratio)))
 
 
 def risk_ratio_of_odds(ratio: float) -> float:
-    """Return the risk ratio that an odds ratio stands for where the outcome is common: its root."""
+    """Return the risk ratio that an odds ratio stands for where the outcome is common: its root.
+
+    Source: VanderWeele 2017, Epidemiology 28:e58.
+    """
     return float(np.sqrt(ratio))
 
 

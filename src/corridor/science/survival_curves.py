@@ -161,7 +161,8 @@ def kaplan_meier(
 
     Notes
     -----
-    Sources: Kaplan and Meier 1958, J Am Stat Assoc 53:457; Greenwood 1926, Reports on Public Health 33.
+    Sources: Kaplan and Meier 1958, J Am Stat Assoc 53:457; Greenwood 1926, Reports on Public Health and
+    Medical Subjects 33:1.
     """
     at_risk, events, censored = _counts(table, group)
     died = events.sum(axis=0)

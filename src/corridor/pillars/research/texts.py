@@ -147,7 +147,10 @@ GUARDS: Mapping[str, Promise] = {
     "leverage": _("A single row weighs too much in the model. Transform or cap the variable."),
     "weights": _("Too few rows make up the weighted sums. Trim or stabilise the weights."),
     "events": _("Too few events in an arm or stratum. Merge arms or strata, or follow up for longer."),
-    "time-grid": _("Too few persons leave within an interval of time. Use a wider time grid."),
+    "time-grid": _(
+        "Too few persons leave within an interval of time. Use a wider time grid, fewer arms or fewer terms; Cox"
+        " regression stratified by site needs no grid."
+    ),
     "likelihood": _("The coefficients are none that a fit would visit."),
     "evaluations": _("This model was asked for too often on the same rows."),
     "differencing": _("Together with earlier answers this would single out a few persons."),
@@ -160,7 +163,7 @@ WARNINGS: Mapping[str, Promise] = {
     ),
     "noise-added": _("The counts bear noise of each site, as the protocol chooses; they are not exact."),
     "poor-overlap": _(
-        "Overlap is poor: more than a third of the patients have few others alike in the other arm. Compare fewer, by"
+        "Overlap is poor: more than a quarter of the patients have few others alike in the other arm. Compare fewer, by"
         " overlap weights or a stricter population."
     ),
     "extreme-weights": _(
@@ -169,7 +172,9 @@ WARNINGS: Mapping[str, Promise] = {
     ),
     "not-balanced": _("Weights leave a standardised difference above 0.1: the arms are not alike in that."),
     "sites-differ": _("The sites differ by more than chance explains; a common estimate hides that."),
-    "curve-cut": _("The curves end where too few persons would be left at risk; some were followed for longer."),
+    "curve-cut": _(
+        "Follow-up counts up to the day after which too few persons would be left; some were followed for longer."
+    ),
     "mean-beyond-curve": _(
         "A restricted mean reaches beyond the end of the curves and is not given. Ask for one up to an earlier day."
     ),
@@ -181,7 +186,10 @@ WARNINGS: Mapping[str, Promise] = {
 KINDS: Mapping[str, Promise] = {
     "counts": _("Counts of patients"),
     "moments": _("Means and standardised differences"),
+    "quantiles": _("Quantiles of a number over a public grid"),
     "cox": _("Cox regression stratified by site"),
+    "cox-unstratified": _("Cox regression with one risk set over all sites"),
+    "concordance": _("Concordance of all pairs over sites"),
     "logrank": _("Log-rank test stratified by site"),
     "kaplan-meier": _("Kaplan-Meier curves"),
     "logistic": _("Logistic regression"),
@@ -192,7 +200,7 @@ KINDS: Mapping[str, Promise] = {
 }
 PRECISIONS: Mapping[str, Promise] = {
     "exact": _("Exact: the numbers that pooled rows would give."),
-    "coarsened": _("Coarsened: exact for times rounded up to the grid of the protocol."),
+    "coarsened": _("Coarsened: exact for times and values rounded up to the grid of the protocol."),
 }
 TYPES: Mapping[str, Promise] = {
     "number": pgettext_lazy("type of a variable", "number"),

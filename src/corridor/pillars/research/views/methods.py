@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from corridor.accounts.approvals import isolated
+from corridor.pillars.research.rules.analyses import KINDS, Precision
 from corridor.pillars.research.rules.protocol import Protocol
-from corridor.pillars.research.texts import KINDS
+from corridor.pillars.research.rules.protocol.document import Missing
+from corridor.pillars.research.texts import KINDS as NAMES
 from corridor.pillars.research.views.words import in_words, plain, variable_text
 from corridor.web.cells import language
 from corridor.web.formats import day_text
@@ -36,8 +38,22 @@ def methods_text(protocol: Protocol) -> list[str]:
             cut = _("Observation was cut after %(days)s days.")
             text += " " + cut % {"days": plain(endpoint.follow_up_days, 0)}
         told.append(text)
-    analyses = "; ".join(f"{in_words(item.title)} ({KINDS.get(item.kind, item.kind)})" for item in protocol.analyses)
+    analyses = "; ".join(f"{in_words(item.title)} ({NAMES.get(item.kind, item.kind)})" for item in protocol.analyses)
     told.append(_("Planned analyses: %(analyses)s.") % {"analyses": analyses})
+    told.append(
+        _("Rows that lack a value which an analysis needs were left out of it.")
+        if protocol.missing is Missing.COMPLETE_CASES
+        else _("No analysis was computed where rows lacked a value that it needs.")
+    )
+    coarsened = [item for item in protocol.analyses if KINDS[item.kind].precision is Precision.COARSENED]
+    if coarsened:
+        told.append(
+            _(
+                "Exact for times and values rounded up to a public grid whose intervals were merged until enough"
+                " persons leave in each: %(analyses)s. The other results are those of pooled rows."
+            )
+            % {"analyses": "; ".join(in_words(item.title) for item in coarsened)}
+        )
     told.append(isolated(protocol.plan.strip()))
     told.append(
         _(

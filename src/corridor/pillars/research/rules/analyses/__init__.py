@@ -1,6 +1,7 @@
 """The kinds of analysis that a protocol may name, and what is refused instead of computed."""
 
 from corridor.base.members import Fault, Members
+from corridor.pillars.research.rules.analyses.all_pairs import ConcordanceOfAll
 from corridor.pillars.research.rules.analyses.base import (
     Answer,
     Block,
@@ -17,6 +18,8 @@ from corridor.pillars.research.rules.analyses.cox import CoxBySite
 from corridor.pillars.research.rules.analyses.curves import KaplanMeier
 from corridor.pillars.research.rules.analyses.logrank import LogrankBySite
 from corridor.pillars.research.rules.analyses.meta import MetaAnalysis
+from corridor.pillars.research.rules.analyses.one_risk_set import CoxOneRiskSet
+from corridor.pillars.research.rules.analyses.quantiles import Quantiles
 from corridor.pillars.research.rules.analyses.refusals import REFUSED_KINDS
 from corridor.pillars.research.rules.analyses.regressions import Linear, Logistic, Poisson
 from corridor.pillars.research.rules.analyses.summaries import Counts, Moments
@@ -44,7 +47,10 @@ KINDS: dict[str, type[Plan]] = {
     for plan in (
         Counts,
         Moments,
+        Quantiles,
         CoxBySite,
+        CoxOneRiskSet,
+        ConcordanceOfAll,
         LogrankBySite,
         KaplanMeier,
         Logistic,

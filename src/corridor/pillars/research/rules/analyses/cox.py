@@ -38,7 +38,7 @@ from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTab
 from corridor.science.concordances import ConcordanceBlock, concordance, concordance_block
 from corridor.science.cox_newton import NewtonState, newton_start, newton_step
 from corridor.science.cox_results import ChiSquare, CoxFit, cox_fit
-from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock, CoxRows
+from corridor.science.cox_rows import CoefficientsTooLarge, CoxBlock, CoxRows, Ties
 from corridor.science.e_values import risk_ratio_of_hazards
 from corridor.science.proportional_hazards import (
     HazardsBlock,
@@ -262,11 +262,15 @@ class CoxBySite(Plan):
                 clock.times,
                 clock.events,
                 matrix,
-                ties="breslow" if self.ties == "breslow" else "efron",
+                ties=self._ties,
                 weights=weights,
                 entry=clock.entry,
             ),
         )
+
+    @property
+    def _ties(self) -> Ties:
+        return "breslow" if self.ties == "breslow" else "efron"
 
     def _events(self, rows: Rows) -> int:
         return 0 if self.endpoint is None else int(rows.clock(self.endpoint).events.sum())

@@ -20,35 +20,29 @@ from corridor.pillars.research.rules.analyses.base import (
     Request,
     Result,
 )
-from corridor.pillars.research.rules.analyses.logrank import described_test
+from corridor.pillars.research.rules.analyses.logrank import RHO, described_test, read_weights
+from corridor.pillars.research.rules.analyses.quantiles import QUARTERS
 from corridor.pillars.research.rules.analyses.time_tables import (
     Timed,
-    block_of_edges,
-    block_of_table,
-    coarsest_edges,
-    common_edges,
-    exposed,
-    own_edges,
-    rows_of_cells,
-    table_of_sites,
-    table_to_tell,
+    answer_on_time,
+    next_on_time,
+    tables_by_site,
 )
-from corridor.pillars.research.rules.disclosure import Exposure, Policy
+from corridor.pillars.research.rules.disclosure import Policy
 from corridor.pillars.research.rules.rows import FloatArray, Rows, SiteTable
-from corridor.science.interval_tables import IntervalTable
+from corridor.science.interval_tables import IntervalTable, combine_tables
 from corridor.science.logrank_tests import logrank_block_of_table, logrank_test
 from corridor.science.survival_curves import Estimate, SurvivalCurve, cumulative_incidence, kaplan_meier
 
 __all__ = ["KaplanMeier"]
-
-QUARTERS = (0.25, 0.5, 0.75)
 
 
 class KaplanMeier(Plan):
     """Curves with numbers at risk, quantiles, restricted means, the log-rank test and cumulative incidence.
 
     Options: ``endpoint``, ``by`` (a flag or a category, optional), ``scale`` of the limits (log or log-log), ``shares``
-    whose quantiles are given (the quarters if left out), ``tau`` (days up to which means are taken, optional).
+    whose quantiles are given (the quarters if left out), ``tau`` (days up to which means are taken, optional),
+    ``weights`` of the test (those of ``logrank``), ``by_site`` (the curves of each site too; its counts cross anyway).
 
     Three rounds: each site names the edges of the protocol's grid on which its counts may leave, then which of those of
     the site with the fewest, and then all count on the edges that they have in common. Events count at the end of their
@@ -67,6 +61,8 @@ class KaplanMeier(Plan):
         given = members.numbers("shares", least=0.01, most=0.99) if members.has("shares") else []
         self.shares = tuple(given) or QUARTERS
         self.tau = members.number("tau", least=1, most=100_000) if members.has("tau") else 0.0
+        self.weights = read_weights(members)
+        self.shows_sites = members.has("by_site") and members.flag("by_site")
 
     def begin(self) -> Request:
         """Ask for the edges that each site may use."""
@@ -81,49 +77,38 @@ class KaplanMeier(Plan):
         if self.endpoint is None or not len(rows):
             raise CannotCompute("no row of this site is in the population and has every value.")
         timed = Timed(rows.clock(self.endpoint), self.arms.of(rows), self.arms.labels, self._causes)
-        sets = {"population": rows.selected, **self.arms.sets(rows)}
-        if request.step == "edges":
-            edges = own_edges(timed, policy, among=request.parameters.get("among", ()))
-            block = block_of_edges(edges, policy)
-        else:
-            edges = np.array(request.parameters["edges"])
-            block = block_of_table(table_to_tell(timed, edges, policy))
-            if policy.has("time-grid"):
-                cells = rows_of_cells(timed, edges, policy.smallest_cell)
-                sets |= {label: rows.those(cell) for label, cell in cells.items()}
-        exposure = Exposure(
-            row_sets=sets,
-            cells={label: rows.count(timed.arms == place) for place, label in enumerate(timed.labels)},
-            time_table=exposed(timed, edges, policy),
-        )
-        return Answer(block, exposure)
+        return answer_on_time(request, timed, rows, policy, {"population": rows.selected, **self.arms.sets(rows)})
 
     def proceed(self, history: Sequence[tuple[Request, Blocks]]) -> Request | Result:
         """Ask for counts on the common edges, then return the curves."""
+        following = next_on_time(history, number=len(history) + 1)
+        if following is not None:
+            return following
         request, blocks = history[-1]
-        among = coarsest_edges(history[0][1])
-        if among and len(history) == 1:
-            return Request(2, "edges", {"among": among})
-        if request.step == "edges":
-            return Request(len(history) + 1, "table", {"edges": common_edges(blocks)})
-        table = table_of_sites(blocks, request.parameters["edges"], self.arms.labels, causes=self._causes)
+        sites = tables_by_site(blocks, request.parameters["edges"], self.arms.labels, causes=self._causes)
+        table = combine_tables(list(sites.values()))
         values: dict[str, Any] = {
             "edges": table.edges.tolist(),
-            "arms": {label: self._described(table, label) for label in self._present(table)},
+            "arms": self._arms(table),
             "sites": {site: _at_start(blocks, site, self.arms.labels) for site in blocks},
         }
+        if self.shows_sites:
+            values["by_site"] = {site: {"arms": self._arms(one)} for site, one in sites.items()}
         cautions = []
         if table.remaining.sum() > 0:
             cautions.append(Caution.CURVE_CUT)
         if self.tau and any(arm["restricted_mean"] is None for arm in values["arms"].values()):
             cautions.append(Caution.MEAN_BEYOND_CURVE)
         if len(self._present(table)) > 1:
-            values["logrank"] = _logrank(table)
+            values["logrank"] = _logrank(table, self.weights)
         return Result(self.precision, values, warnings=tuple(cautions))
 
     @property
     def _causes(self) -> int:
         return 2 if self.endpoint is not None and self.endpoint.competing else 1
+
+    def _arms(self, table: IntervalTable) -> dict[str, Any]:
+        return {label: self._described(table, label) for label in self._present(table)}
 
     @staticmethod
     def _present(table: IntervalTable) -> list[str]:
@@ -160,10 +145,10 @@ class KaplanMeier(Plan):
         return {name: _listed(getattr(curve, name)) for name in ("incidence", "se", "low", "high")}
 
 
-def _logrank(table: IntervalTable) -> dict[str, Any]:
+def _logrank(table: IntervalTable, weights: str) -> dict[str, Any]:
     """Return the test of the hazards of the event; who has the competing event leaves like one censored."""
     of_event = replace(table, events=table.events[:1], censored=table.censored + table.events[1:].sum(axis=0))
-    found = logrank_test([logrank_block_of_table(of_event)])
+    found = logrank_test([logrank_block_of_table(of_event, rho=RHO[weights])])
     return described_test(found.total, found.test.statistic, found.test.df, found.test.p)
 
 

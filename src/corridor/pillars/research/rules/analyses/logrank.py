@@ -23,17 +23,27 @@ from corridor.pillars.research.rules.analyses.base import (
 from corridor.pillars.research.rules.analyses.blocks import flat, square
 from corridor.pillars.research.rules.disclosure import Exposure, Policy, Share, shares_of_sums
 from corridor.pillars.research.rules.rows import Clock, FloatArray, IntArray, Rows, SiteTable
-from corridor.science.cox_rows import CoxRows
+from corridor.science.interval_tables import distinct_edges, interval_table
 from corridor.science.logrank_tests import LogrankBlock, logrank_block, logrank_test
 
-__all__ = ["LogrankBySite", "described_test"]
+__all__ = ["RHO", "LogrankBySite", "described_test", "read_weights"]
+
+RHO = {"equal": 0.0, "peto-peto": 1.0}
+"""The power of survival by which each event counts, by the weights that a protocol names."""
+
+
+def read_weights(members: Members) -> str:
+    """Return the weights of the test that the member ``weights`` names: equal ones if left out."""
+    return members.choice("weights", tuple(RHO), absent="equal")
 
 
 class LogrankBySite(Plan):
     """Whether arms differ in their hazards, each site (and stratum) compared within itself; exact.
 
-    Options: ``endpoint``, ``by`` (a flag or a category), ``strata`` (the same, optional). No number tells of a single
-    time: sums over all events leave, and no arm of a stratum has fewer events than the smallest cell.
+    Options: ``endpoint``, ``by`` (a flag or a category), ``strata`` (the same, optional), ``weights`` (equal, the
+    log-rank test; peto-peto, in which an event counts as much as patients of its site and stratum were free of it
+    before). No number tells of a single time: sums over all events leave, and no arm of a stratum has fewer events than
+    the smallest cell.
     """
 
     kind = "logrank"
@@ -43,6 +53,7 @@ class LogrankBySite(Plan):
         self.endpoint = read_endpoint(members, self.protocol)
         self.arms = read_arms(members, self.protocol)
         self.strata = read_arms(members, self.protocol, "strata", is_required=False)
+        self.weights = read_weights(members)
 
     def begin(self) -> Request:
         """Ask for the sums; there is one round."""
@@ -59,7 +70,13 @@ class LogrankBySite(Plan):
         clock, arms, strata = rows.clock(self.endpoint), self.arms.of(rows), self.strata.of(rows)
         width = len(self.arms.labels)
         found = logrank_block(
-            clock.times, clock.events, arms, entry=clock.entry, strata=strata, labels=tuple(range(width))
+            clock.times,
+            clock.events,
+            arms,
+            rho=RHO[self.weights],
+            entry=clock.entry,
+            strata=strata,
+            labels=tuple(range(width)),
         )
         persons = np.bincount(arms, minlength=width)
         events = np.bincount(arms, weights=clock.events, minlength=width).astype(int)
@@ -81,7 +98,7 @@ class LogrankBySite(Plan):
         exposure = Exposure(
             row_sets={"population": rows.selected, **sets, **with_event},
             cells=cells,
-            shares=_shares(self.arms, clock, arms, strata, rows.places),
+            shares=_shares(self.arms, _parts_of_rows(clock, strata, RHO[self.weights]), arms, rows.places),
             events_by_group=self._events(rows, clock, arms, strata),
         )
         return Answer(block, exposure)
@@ -95,7 +112,7 @@ class LogrankBySite(Plan):
         variance = numbers_of(blocks, "variance", size=width * (width + 1) // 2)
         test = logrank_test(
             [
-                LogrankBlock(labels, 0.0, observed[site], expected[site], square(variance[site], width))
+                LogrankBlock(labels, RHO[self.weights], observed[site], expected[site], square(variance[site], width))
                 for site in blocks
             ]
         )
@@ -129,14 +146,28 @@ def described_test(total: LogrankBlock, statistic: float, df: int, p: float) -> 
     }
 
 
-def _shares(
-    arms: Arms, clock: Clock, of_row: NDArray[np.int64], strata: NDArray[np.int64], places: IntArray | None
-) -> tuple[Share, ...]:
-    """Return the largest part of one person in the expected events of each arm: the person's own expected events."""
-    if not clock.events.any():
-        return ()
-    alone = np.ones((len(of_row), 1))
-    rows = CoxRows(clock.times, clock.events, alone, ties="breslow", entry=clock.entry, strata=strata)
-    hazard: FloatArray = rows.expected_events(np.zeros(1))
+def _shares(arms: Arms, parts: FloatArray, of_row: NDArray[np.int64], places: IntArray | None) -> tuple[Share, ...]:
+    """Return the largest part of one person in the observed and in the expected events of each arm."""
     members = np.equal.outer(of_row, np.arange(len(arms.labels)))
-    return shares_of_sums(tuple(f"{label} (expected)" for label in arms.labels), hazard[:, None] * members, places)
+    found: tuple[Share, ...] = ()
+    for name, part in zip(("observed", "expected"), parts, strict=True):
+        found += shares_of_sums(tuple(f"{label} ({name})" for label in arms.labels), part[:, None] * members, places)
+    return found
+
+
+def _parts_of_rows(clock: Clock, strata: NDArray[np.int64], rho: float) -> FloatArray:
+    """Return each row's part in the observed and in the expected events, shape (2, rows), within its stratum."""
+    parts = np.zeros((2, len(clock.times)))
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        times, entry = clock.times[inside], None if clock.entry is None else clock.entry[inside]
+        edges = distinct_edges(times, entry=entry)
+        table = interval_table(times, clock.events[inside], edges=edges, entry=entry)
+        at_risk, died = np.maximum(table.at_risk[:, 0], 1), table.events[0, :, 0]
+        weight = np.concatenate(([1.0], np.cumprod(1.0 - died / at_risk)))[:-1] ** rho
+        ends = np.searchsorted(edges, times)
+        expected = np.concatenate(([0.0], np.cumsum(weight * died / at_risk)))
+        begins = 0.0 if entry is None else expected[np.searchsorted(edges, np.maximum(entry, 0.0))]
+        parts[0, inside] = weight[ends - 1] * clock.events[inside]
+        parts[1, inside] = expected[ends] - begins
+    return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
@@ -10,23 +10,33 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from corridor.pillars.research.rules.analyses.base import Block, Blocks, CannotCompute, MalformedBlock, counts_of
-from corridor.pillars.research.rules.disclosure import Policy, TimeTable
-from corridor.pillars.research.rules.rows import Clock, FloatArray, Mask
-from corridor.science.interval_tables import IntervalTable, check_edges, combine_tables, distinct_edges, interval_table
+from corridor.pillars.research.rules.analyses.base import (
+    Answer,
+    Block,
+    Blocks,
+    CannotCompute,
+    MalformedBlock,
+    Request,
+    counts_of,
+)
+from corridor.pillars.research.rules.disclosure import Exposure, Policy, TimeTable
+from corridor.pillars.research.rules.rows import Clock, FloatArray, Mask, Rows
+from corridor.science.interval_tables import IntervalTable, check_edges, distinct_edges, interval_table
 from corridor.science.survival_data import BadModel
 
 __all__ = [
     "Timed",
+    "answer_on_time",
     "block_of_edges",
     "block_of_table",
     "coarsest_edges",
     "common_edges",
     "exposed",
+    "next_on_time",
     "own_edges",
     "rows_of_cells",
-    "table_of_sites",
     "table_to_tell",
+    "tables_by_site",
 ]
 
 MOST_EDGES = 100_000
@@ -68,6 +78,51 @@ class Timed:
             labels=tuple(range(len(self.labels))),
             competing=self.causes,
         )
+
+
+def answer_on_time(request: Request, timed: Timed, rows: Rows, policy: Policy, sets: Mapping[str, Mask]) -> Answer:
+    """Return the edges that this site may use, or its counts on common edges.
+
+    Parameters
+    ----------
+    sets : the selections of rows that both tell of: the population and its arms
+    """
+    told = dict(sets)
+    if request.step == "edges":
+        edges = own_edges(timed, policy, among=request.parameters.get("among", ()))
+        block = block_of_edges(edges, policy)
+    else:
+        edges = np.array(request.parameters["edges"])
+        block = block_of_table(table_to_tell(timed, edges, policy))
+        if policy.has("time-grid"):
+            cells = rows_of_cells(timed, edges, policy.smallest_cell)
+            told |= {label: rows.those(cell) for label, cell in cells.items()}
+    exposure = Exposure(
+        row_sets=told,
+        cells={label: rows.count(timed.arms == place) for place, label in enumerate(timed.labels)},
+        time_table=exposed(timed, edges, policy),
+    )
+    return Answer(block, exposure)
+
+
+def next_on_time(rounds: Sequence[tuple[Request, Blocks]], *, number: int) -> Request | None:
+    """Return what is asked after the rounds about time so far: twice edges, then counts on those in common; then None.
+
+    Parameters
+    ----------
+    rounds : those whose steps are ``edges`` and ``table``
+    number : int
+        Of the next round of the run.
+    """
+    if not rounds:
+        return Request(number, "edges")
+    request, blocks = rounds[-1]
+    among = coarsest_edges(rounds[0][1])
+    if among and len(rounds) == 1:
+        return Request(number, "edges", {"among": among})
+    if request.step == "edges":
+        return Request(number, "table", {"edges": common_edges(blocks)})
+    return None
 
 
 def own_edges(timed: Timed, policy: Policy, *, among: Sequence[float] = ()) -> FloatArray:
@@ -168,13 +223,13 @@ def block_of_edges(edges: FloatArray, policy: Policy) -> Block:
     return {"edges" if policy.has("time-grid") else "days": edges.tolist()}
 
 
-def coarsest_edges(blocks: Blocks) -> list[float]:
+def coarsest_edges(blocks: Blocks, *, begin: float = 0.0) -> list[float]:
     """Return the edges of the site that has the fewest, for the others to choose among; none in a rehearsal."""
-    lists = _edges_of(blocks, "edges")
+    lists = _edges_of(blocks, "edges", begin)
     return min(lists, key=len).tolist() if lists else []
 
 
-def common_edges(blocks: Blocks) -> list[float]:
+def common_edges(blocks: Blocks, *, begin: float = 0.0) -> list[float]:
     """Return the edges that all sites may use; in a rehearsal, every day that any of them has.
 
     Raises
@@ -183,8 +238,8 @@ def common_edges(blocks: Blocks) -> list[float]:
         If there is no interval between two of them.
     MalformedBlock
     """
-    days = _edges_of(blocks, "days")
-    edges = reduce(np.union1d, days) if days else reduce(np.intersect1d, _edges_of(blocks, "edges"))
+    days = _edges_of(blocks, "days", begin)
+    edges = reduce(np.union1d, days) if days else reduce(np.intersect1d, _edges_of(blocks, "edges", begin))
     if edges.size < 2:
         raise CannotCompute(
             "the sites have no interval of time in common in which each has enough events in every arm."
@@ -193,7 +248,7 @@ def common_edges(blocks: Blocks) -> list[float]:
     return [float(edge) for edge in edges]
 
 
-def _edges_of(blocks: Blocks, name: str) -> list[FloatArray]:
+def _edges_of(blocks: Blocks, name: str, begin: float) -> list[FloatArray]:
     """Return the list `name` of every site; nothing if no site has it."""
     if not any(name in block for block in blocks.values()):
         return []
@@ -201,11 +256,11 @@ def _edges_of(blocks: Blocks, name: str) -> list[FloatArray]:
     for site, block in blocks.items():
         values = [float("nan") if value is None else value for value in block.get(name, ())]
         try:
-            if not 1 < len(values) <= MOST_EDGES or values[0] != 0:
-                raise BadModel("edges begin at 0, and there are two or more.")
+            if not 1 < len(values) <= MOST_EDGES or values[0] != begin:
+                raise BadModel(f"edges begin at {begin:g}, and there are two or more.")
             lists.append(check_edges(values))
         except BadModel:
-            raise MalformedBlock(site, "edges from 0 on") from None
+            raise MalformedBlock(site, f"edges from {begin:g} on") from None
     return lists
 
 
@@ -218,8 +273,10 @@ def block_of_table(table: IntervalTable) -> Block:
     }
 
 
-def table_of_sites(blocks: Blocks, edges: Sequence[float], labels: tuple[str, ...], *, causes: int) -> IntervalTable:
-    """Return the table of all sites together.
+def tables_by_site(
+    blocks: Blocks, edges: Sequence[float], labels: tuple[str, ...], *, causes: int
+) -> dict[str, IntervalTable]:
+    """Return the table of each site.
 
     Raises
     ------
@@ -231,20 +288,19 @@ def table_of_sites(blocks: Blocks, edges: Sequence[float], labels: tuple[str, ..
         counts_of(blocks, name, size=size * (causes if name == "events" else 1))
         for name in ("entered", "events", "censored")
     )
-    tables = []
+    tables = {}
     for site in blocks:
         counts = (*entered[site], *events[site], *censored[site])
         if None in counts:
             raise MalformedBlock(site, "a table without gaps")
-        tables.append(
-            IntervalTable(
-                edges=np.array(edges, dtype=float),
-                groups=labels,
-                entered=np.array(entered[site], dtype=np.int64).reshape(shape),
-                events=np.array(events[site], dtype=np.int64).reshape(causes, *shape),
-                censored=np.array(censored[site], dtype=np.int64).reshape(shape),
-            )
+        table = IntervalTable(
+            edges=np.array(edges, dtype=float),
+            groups=labels,
+            entered=np.array(entered[site], dtype=np.int64).reshape(shape),
+            events=np.array(events[site], dtype=np.int64).reshape(causes, *shape),
+            censored=np.array(censored[site], dtype=np.int64).reshape(shape),
         )
-        if (tables[-1].remaining < 0).any() or (tables[-1].at_risk < tables[-1].events.sum(axis=0)).any():
+        if (table.remaining < 0).any() or (table.at_risk < table.events.sum(axis=0)).any():
             raise MalformedBlock(site, "as many persons entering as leaving")
-    return combine_tables(tables)
+        tables[site] = table
+    return tables

@@ -38,10 +38,12 @@ __all__ = ["Weighting"]
 OVERLAP = 0.1
 """Scores below it, or above 1 less it, have few others to be compared with: Crump, Hotz, Imbens and Mitnik 2009,
 Biometrika 96:187."""
-MOST_APART = 1 / 3
-"""The share of rows with such scores above which a reader is warned."""
+MOST_APART = 1 / 4
+"""The share of rows with such scores above which a reader is warned: from about there on the mean effect over all
+patients takes twice as many of them as that over those who overlap (docs/explanation/bounds.md)."""
 LEAST_EFFECTIVE = 0.5
-"""The share of effective in counted rows of an arm below which a reader is warned."""
+"""The share of effective in counted rows of an arm below which a reader is warned: there the variance of its weighted
+mean is twice that of a plain one, and the weights vary by as much as their mean (Kish)."""
 BALANCED = 0.1
 """The largest standardised difference that counts as balance: Austin 2009, Stat Med 28:3083."""
 SUMS = ("n", "w", "ww")

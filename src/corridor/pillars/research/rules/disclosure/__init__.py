@@ -5,13 +5,14 @@ from corridor.pillars.research.rules.disclosure.exposure import (
     Design,
     Exposure,
     Likelihood,
+    RiskTable,
     Share,
     TimeTable,
     by_person,
     shares_of_products,
     shares_of_sums,
 )
-from corridor.pillars.research.rules.disclosure.judgement import Breach, judge
+from corridor.pillars.research.rules.disclosure.judgement import Breach, judge, stands_alone
 from corridor.pillars.research.rules.disclosure.noise import noisy_count
 from corridor.pillars.research.rules.disclosure.policy import GUARDS, REHEARSAL, Policy
 from corridor.pillars.research.rules.disclosure.tables import suppress_counts
@@ -25,6 +26,7 @@ __all__ = [
     "Exposure",
     "Likelihood",
     "Policy",
+    "RiskTable",
     "Share",
     "TimeTable",
     "by_person",
@@ -33,5 +35,6 @@ __all__ = [
     "noisy_count",
     "shares_of_products",
     "shares_of_sums",
+    "stands_alone",
     "suppress_counts",
 ]

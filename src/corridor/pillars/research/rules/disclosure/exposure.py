@@ -14,7 +14,16 @@ from corridor.pillars.research.rules.rows import FloatArray, IntArray, Mask
 _ROWS_AT_ONCE = 4096
 """So many rows of a product stay in the processor's cache."""
 
-__all__ = ["Design", "Exposure", "Likelihood", "Share", "TimeTable", "shares_of_products", "shares_of_sums"]
+__all__ = [
+    "Design",
+    "Exposure",
+    "Likelihood",
+    "RiskTable",
+    "Share",
+    "TimeTable",
+    "shares_of_products",
+    "shares_of_sums",
+]
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,26 @@ class TimeTable:
 
 
 @dataclass(frozen=True)
+class RiskTable:
+    """Sums of a model's columns, and of their products, over those at risk in each interval of time.
+
+    Attributes
+    ----------
+    edges : array, shape (intervals + 1,), days
+    groups : mapping of label to Design
+        The rows that neighbouring sums single out by subtraction: those with the event in an interval, those who leave
+        at its end without it, those who remain after the last. Of each a partner learns what a model of those rows
+        alone would tell.
+    events_after : int
+        Events after the last edge: whoever knows the total of events has them by subtraction.
+    """
+
+    edges: FloatArray
+    groups: Mapping[str, Design]
+    events_after: int
+
+
+@dataclass(frozen=True)
 class Exposure:
     """Everything that one answer tells of the rows of a site.
 
@@ -186,6 +215,8 @@ class Exposure:
         Where coefficients were chosen from outside.
     time_table : TimeTable or None
         Where something by time leaves.
+    risk_table : RiskTable or None
+        Where sums over those at risk leave by time.
     """
 
     row_sets: Mapping[str, Mask] = field(default_factory=dict)
@@ -197,6 +228,7 @@ class Exposure:
     events_by_group: Mapping[str, int] = field(default_factory=dict)
     likelihood: Likelihood | None = None
     time_table: TimeTable | None = None
+    risk_table: RiskTable | None = None
 
 
 def by_person(parts: FloatArray, places: IntArray | None) -> FloatArray:

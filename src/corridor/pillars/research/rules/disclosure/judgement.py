@@ -5,15 +5,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corridor.pillars.research.rules.disclosure.exposure import Design, Exposure
+from corridor.pillars.research.rules.disclosure.exposure import (
+    Design,
+    Exposure,
+    shares_of_products,
+    shares_of_sums,
+)
 from corridor.pillars.research.rules.disclosure.policy import Policy
 from corridor.pillars.research.rules.rows import count_persons
 
-__all__ = ["Breach", "judge"]
+__all__ = ["Breach", "judge", "stands_alone"]
 
 
 FITTED_SHARE = 0.75
-"""The largest part of one person in a sum that is weighted by fitted hazards."""
+"""The largest part of one person in a sum that is weighted by fitted hazards.
+
+Above what honest fits need, below what singles out a row; whoever takes the whole sum for that person's part is
+wrong by a third of it or more (docs/explanation/bounds.md).
+"""
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,15 @@ def _designs(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
 
 
 def _degrees_of_freedom(design: Design, policy: Policy) -> Iterator[Breach]:
-    """Refuse models with nearly as many parameters as persons, which can be solved for their rows."""
-    least = design.parameters * policy.rows_per_parameter
-    few_rows = design.persons < least
+    """Refuse models with nearly as many parameters as persons, which can be solved for their rows.
+
+    All the answers that the limit of evaluations allows hold fewer numbers than there are values in the rows: the count
+    of equations and unknowns decides for up to three parameters, where ten persons for each are few.
+    """
+    width = design.parameters
+    least = width * policy.rows_per_parameter
+    told = policy.evaluations * (1 + width + width * (width + 1) // 2)
+    few_rows = design.persons < least or design.persons * width < told
     few_events = design.events is not None and design.events < max(least // 2, policy.smallest_cell)
     if few_rows or few_events:
         yield Breach("degrees-of-freedom", "+".join(design.names))
@@ -136,6 +151,40 @@ def _time_grid(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
         yield Breach("time-grid", subject)
 
 
+def stands_alone(design: Design, policy: Policy) -> bool:
+    """Tell whether sums over the rows of `design`, of its columns and of their products, could be told by themselves.
+
+    The guards of a model: degrees of freedom, minorities and overlaps of two columns, leverage, dominance.
+    """
+    if not len(design.matrix):
+        return False
+    same = np.ones(len(design.matrix))
+    shares = shares_of_sums(design.names, design.matrix, design.places)
+    shares += shares_of_products(design.names, design.matrix, same, design.places)
+    alone = Exposure(designs=(design,), shares=shares)
+    return not any(True for check in (_designs, _dominance) for _ in check(alone, policy))
+
+
+def _risk_sets(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
+    """Refuse sums over those at risk whose neighbours single out fewer rows than a model of their own would need.
+
+    Differences of neighbouring sums are sums over those who left between them; of one person, they are that person's
+    row. Of a few, the products can be solved for the rows.
+    """
+    table = exposure.risk_table
+    if table is None or not policy.has("time-grid"):
+        return
+    if len(table.edges) < 2:
+        yield Breach("time-grid", "no interval has enough events for the terms of the model")
+    elif np.remainder(table.edges, policy.grid_days).any():
+        yield Breach("time-grid", f"edges are no multiples of {policy.grid_days} days")
+    if table.events_after < policy.smallest_cell:
+        yield Breach("time-grid", f"events after {table.edges[-1]:g}")
+    for label, design in table.groups.items():
+        if not stands_alone(design, policy):
+            yield Breach("time-grid", label)
+
+
 def _likelihood(exposure: Exposure, policy: Policy) -> Iterator[Breach]:
     """Refuse coefficients that no fit would visit.
 
@@ -157,5 +206,6 @@ _CHECKS: tuple[Callable[[Exposure, Policy], Iterator[Breach]], ...] = (
     _weights,
     _events,
     _time_grid,
+    _risk_sets,
     _likelihood,
 )
