@@ -1,9 +1,10 @@
-"""Attacks on patients through a real node: days, weights, a ledger put back from a backup."""
+"""Attacks on patients through a real node: days, weights, corrected rows, a ledger put back from a backup."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from corridor.exchange.rules.canonical import b64, canonical
 from corridor.exchange.services import backups, restore
 from corridor.pillars.research.messages import ProtocolProposal
 from corridor.pillars.research.models import ProtocolVersion, Run
+from corridor.pillars.research.queries.journal import journal_path
 from corridor.pillars.research.rules.analyses import Block, Request
 from corridor.pillars.research.rules.analyses.blocks import flat, square
-from corridor.pillars.research.services import ledger as ledger_service
+from corridor.pillars.research.services.corrections import FewCorrections
 from tests.attack.breast import analysis, tables
 from tests.attack.partner import HostilePartner, nodes_without
 from tests.attack.playing import Loot
 from tests.exchange.nodes import Corridor
-from tests.research.studies import SITES, StudyCorridor, breast_protocol
+from tests.research.studies import SITES, StudyCorridor, breast_protocol, corrected_file
 
 pytestmark = pytest.mark.parametrize("make_corridor", ["sqlite"], indirect=True)
 
@@ -182,6 +184,25 @@ def test_weights_that_one_patient_dominates_do_not_leave_a_node(
     assert (without.found, with_them.found) == (1, 0)
 
 
+def test_one_corrected_value_is_not_told_by_asking_the_same_of_both_rows(
+    make_corridor: Maker, attack_table: Rows, tmp_path: Path
+) -> None:
+    corrected = corrected_file(tmp_path, persons=1, by=7)
+
+    def play() -> Loot:
+        study = agreed(make_corridor, analysis("all", "moments", variables=NUMBERS))
+        partner = HostilePartner(study)
+        ((_, before),) = partner.ask("all")
+        with suppress(FewCorrections):
+            study.freeze("de", corrected)
+        ((_, after),) = partner.ask("all")
+        gone = np.array(after["sum:all"], float) - np.array(before["sum:all"], float)
+        return Loot(int(gone.tolist() == [7.0, 0.0, 0.0, 0.0]), 1)
+
+    without, with_them = both_ways("one corrected value", ("corrections",), play, attack_table)
+    assert (without.found, with_them.found) == (1, 0)
+
+
 def restored(study: StudyCorridor, backup: Path) -> None:
     """Put the German node back to its backup, as its people would: a new epoch by two persons, welcomed back.
 
@@ -225,7 +246,7 @@ def test_a_node_put_back_from_its_backup_gives_no_budget_and_no_difference_anew(
         whole = partner.ask("all")
         if not with_journal:
             with de:
-                ledger_service._journal_path().unlink()
+                journal_path().unlink()
         restored(study, backup)
         part = partner.ask("older")
         with study.nodes["de"]:

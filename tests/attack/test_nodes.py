@@ -18,7 +18,7 @@ from corridor.pillars.research.messages import (
     RunRequest,
 )
 from corridor.pillars.research.models import ProtocolVersion, Release, Round, Run
-from corridor.pillars.research.services import ledger as ledger_service
+from corridor.pillars.research.queries.journal import journal_path
 from tests.exchange.nodes import Corridor
 from tests.research.studies import SITES, StudyCorridor, breast_protocol
 
@@ -56,7 +56,7 @@ def _restored(study: StudyCorridor, *, with_journal: bool) -> None:
     with study.nodes["de"]:
         Release.objects.all().delete()
         if not with_journal:
-            ledger_service._journal_path().unlink()
+            journal_path().unlink()
 
 
 @pytest.mark.parametrize("with_journal", [False, True])

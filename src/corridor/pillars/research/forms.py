@@ -14,7 +14,16 @@ from corridor.base.textfiles import read_table
 from corridor.pillars.research.tables import PATIENT_COLUMNS
 from corridor.pillars.research.texts import ENTRY_KINDS, VISIT_STANDINGS
 
-__all__ = ["CompareForm", "DueForm", "EntryForm", "FreezeForm", "PatientsForm", "PublishForm", "StandingForm"]
+__all__ = [
+    "CompareForm",
+    "DueForm",
+    "EntryForm",
+    "FreezeForm",
+    "PatientsForm",
+    "PublishForm",
+    "ReopeningForm",
+    "StandingForm",
+]
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_TABLE_BYTES = 32 * 1024 * 1024
@@ -172,3 +181,14 @@ def text_of(file: Any) -> str:
         return decode_text(file.read(), name=file.name).decode()
     except InputFault as fault:
         raise ValidationError(fault_text(fault)) from fault
+
+
+class ReopeningForm(forms.Form):
+    """Why the disclosure ledger is opened again."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=_("It stays in the audit trail and in the log; nothing of a patient."),
+    )

@@ -40,6 +40,7 @@ ACTIONS: Mapping[str, Promise] = {
     "research.release_answer": _("Release an answer by hand"),
     "research.hold_answers": _("Let answers wait for two persons"),
     "research.release_unseen": _("Let answers leave without two persons"),
+    "research.reopen_ledger": _("Open the disclosure ledger again"),
     "research.end_run": _("End a run without a result"),
     "research.finish_run": _("Keep the result of a run"),
     "research.set_standing": _("Pause, resume, leave or close a study"),
@@ -59,12 +60,14 @@ ACTIONS: Mapping[str, Promise] = {
 }
 DETAILS: Mapping[str, Promise] = {
     "acts": _("acts"),
+    "answers": _("answers"),
     "blocks": _("blocks"),
     "code": _("code"),
     "document": _("document"),
     "documents": _("documents"),
     "entries": _("entries"),
     "entry": _("entry"),
+    "lost": _("lost"),
     "partners": _("partners"),
     "numbers": _("numbers"),
     "protocol": _("protocol"),
@@ -86,6 +89,7 @@ APPROVALS: Mapping[str, Promise] = {
     "research.sign-protocol": _("Sign a protocol"),
     "research.release-answer": _("Release an answer by hand"),
     "research.release-unseen": _("Let answers leave without two persons"),
+    "research.reopen-ledger": _("Open the disclosure ledger again"),
 }
 FAULTS: Mapping[str, Promise] = {
     "disclosure-refused": _("Disclosure control does not let this leave the site."),
@@ -112,16 +116,32 @@ FAULTS: Mapping[str, Promise] = {
     "patient-column-missing": _("The table of patients lacks a column that the schedule needs."),
     "faulty-patients": _("Rows of the table of patients cannot be used."),
     "not-two-treatments": _("Choose two treatment protocols to compare."),
+    "ledger-not-closed": _("The disclosure ledger is open: it knows every answer that left this site."),
+    "nothing-comes-back": _(
+        "Of the answers that left, nothing but the names is here, or the rows that they were about are not: the ledger"
+        " stays closed. Freeze the same rows anew, and ask again."
+    ),
+    "few-corrections": _(
+        "These rows differ from rows of which numbers left before in values of too few patients: the same analysis of"
+        " both would give their corrections away. Keep the former rows, and freeze anew once enough patients differ in"
+        " each variable that changes, and in each group that those numbers tell apart."
+    ),
+    "rows-gone": _(
+        "Frozen rows of which numbers may have left are not here any more, so these cannot be compared with them."
+        " Freeze the same rows anew first."
+    ),
 }
 PARTICULARS = (
     "care-not-open",
     "disclosure-refused",
     "faulty-patients",
+    "few-corrections",
     "malformed-protocol",
     "malformed-schedule",
     "malformed-treatment",
     "patient-column-missing",
     "protocol-unfit",
+    "rows-gone",
     "study-not-open",
 )
 STATES: Mapping[str, Promise] = {
@@ -154,7 +174,13 @@ GUARDS: Mapping[str, Promise] = {
     "likelihood": _("The coefficients are none that a fit would visit."),
     "evaluations": _("This model was asked for too often on the same rows."),
     "differencing": _("Together with earlier answers this would single out a few persons."),
-    "budget": _("The number of answers for this study is used up, or the ledger is closed after a restore."),
+    "corrections": _(
+        "Frozen rows that correct a few patients would give their values away. Collect corrections of more patients."
+    ),
+    "budget": _(
+        "What may be told for this study, of a person or to a partner is used up, or the ledger is closed after a"
+        " restore. Two persons open it again on the page of the ledger."
+    ),
 }
 # What a reader of a result must know: by `rules.analyses.Caution`.
 WARNINGS: Mapping[str, Promise] = {

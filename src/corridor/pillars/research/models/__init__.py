@@ -2,7 +2,7 @@
 
 from corridor.pillars.research.models.care import CareDocument, FollowedPatients
 from corridor.pillars.research.models.data import SiteData, Snapshot
-from corridor.pillars.research.models.ledger import PersonNumber, Release
+from corridor.pillars.research.models.ledger import PersonNumber, Release, Told
 from corridor.pillars.research.models.runs import Round, Run
 from corridor.pillars.research.models.studies import ProtocolVersion, SiteState, Study, StudySignature
 from corridor.pillars.research.models.symposium import SymposiumEntry
@@ -21,4 +21,5 @@ __all__ = [
     "Study",
     "StudySignature",
     "SymposiumEntry",
+    "Told",
 ]

@@ -33,3 +33,18 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return self.statistic[:12]
+
+
+class Told(models.Model):
+    """What one other node got of an answer: once, however often it asked."""
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="told")
+    node = models.CharField(max_length=120)
+    numbers = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["release", "node"], name="research_told_once")]
+        indexes = [models.Index(fields=["node"], name="research_told_to")]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.numbers}"

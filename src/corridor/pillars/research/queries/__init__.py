@@ -17,6 +17,7 @@ from corridor.pillars.research.queries.follow_up import (
     followed_patients,
     worklist,
 )
+from corridor.pillars.research.queries.ledger import LedgerView, ledger
 from corridor.pillars.research.queries.runs import Progress, open_runs, progress
 from corridor.pillars.research.queries.studies import (
     RunView,
@@ -54,6 +55,7 @@ __all__ = [
     "Crossed",
     "EntryView",
     "FollowedView",
+    "LedgerView",
     "NoPatients",
     "NotTwoTreatments",
     "Progress",
@@ -80,6 +82,7 @@ __all__ = [
     "find_study",
     "followed_patients",
     "latest_run",
+    "ledger",
     "open_runs",
     "progress",
     "protocol_version",

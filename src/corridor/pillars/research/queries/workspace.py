@@ -13,6 +13,7 @@ from corridor.accounts.roles import may, require
 from corridor.base.errors import WrongUsage
 from corridor.pillars.research.models import ProtocolVersion, Round, Run, Snapshot
 from corridor.pillars.research.queries.studies import SEE, RunView, StudyView, UnknownStudy
+from corridor.pillars.research.rules.analyses.base import count_numbers
 from corridor.pillars.research.rules.protocol import Protocol, read_protocol
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "SnapshotView",
     "UnknownRun",
     "VersionView",
-    "count_numbers",
     "crossed",
     "find_run",
     "latest_run",
@@ -210,11 +210,6 @@ def run_document(view: StudyView, run: RunView, blocks: Sequence[Crossed]) -> di
             for each in left
         ],
     }
-
-
-def count_numbers(block: Mapping[str, list[float | None]]) -> int:
-    """Return how many numbers a block holds, without those that were withheld."""
-    return sum(value is not None for values in block.values() for value in values)
 
 
 def _version(row: ProtocolVersion) -> VersionView:

@@ -16,6 +16,7 @@ import numpy as np
 
 from corridor.base.errors import Refused
 from corridor.pillars.research.rules.analyses import Answer, Block, Blocks, CannotCompute, Plan, Request, Result
+from corridor.pillars.research.rules.analyses.base import count_numbers
 from corridor.pillars.research.rules.disclosure import Breach, Policy, judge
 from corridor.pillars.research.rules.ledger import Ledger
 from corridor.pillars.research.rules.rows import SiteTable
@@ -26,7 +27,6 @@ __all__ = [
     "Released",
     "answer_request",
     "compute_answer",
-    "count_numbers",
     "next_step",
     "run_locally",
     "settle",
@@ -137,7 +137,8 @@ def settle(answer: Answer, plan: Plan, request: Request, *, policy: Policy, ledg
     known = ledger.cached(plan, request, answer.exposure) if policy.has("cache") else None
     if known is not None:
         return Released(known, is_repeat=True)
-    breaches = (*judge(answer.exposure, policy), *ledger.breaches(plan, request, answer.exposure, policy))
+    earlier = ledger.breaches(plan, request, answer.exposure, policy, numbers=count_numbers(answer.block))
+    breaches = (*judge(answer.exposure, policy), *earlier)
     if breaches:
         raise AnswerRefused(tuple(dict.fromkeys(breaches)))
     if not all(math.isfinite(number) for numbers in answer.block.values() for number in numbers if number is not None):
@@ -159,8 +160,3 @@ def run_locally(plan: Plan, sites: Mapping[str, Callable[[Request], Block]]) -> 
         if isinstance(step, Result):
             return Outcome(step, tuple(rounds))
         rounds.append((step, {site: sites[site](step) for site in sorted(sites)}))
-
-
-def count_numbers(block: Block) -> int:
-    """Return how many numbers a block shows."""
-    return sum(number is not None for numbers in block.values() for number in numbers)

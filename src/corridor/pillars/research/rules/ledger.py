@@ -9,7 +9,8 @@ import numpy as np
 
 from corridor.exchange.rules.canonical import canonical, sha256_hex
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
-from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy
+from corridor.pillars.research.rules.analyses.base import count_numbers
+from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy, Spent, over_budget
 from corridor.pillars.research.rules.rows import Mask, SiteTable
 
 __all__ = ["Ledger", "MemoryLedger", "model_key", "statistic_key"]
@@ -66,8 +67,10 @@ class Ledger:
         """Return the block that was released before for the same statistic of the same rows, or None."""
         return None
 
-    def breaches(self, plan: Plan, request: Request, exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
-        """Return what earlier answers have against this one."""
+    def breaches(
+        self, plan: Plan, request: Request, exposure: Exposure, policy: Policy, *, numbers: int
+    ) -> tuple[Breach, ...]:
+        """Return what earlier answers have against this one, which shows so many `numbers`."""
         return ()
 
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
@@ -90,16 +93,19 @@ class MemoryLedger(Ledger):
         self._differences = Differences()
         self._places = np.arange(len(self.table)) if self.table.places is None else self.table.places
         self._persons = int(self._places.max(initial=-1)) + 1
+        self._answers = np.zeros(self._persons, dtype=np.int64)
 
     def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
         """Return the block that was released before for the same statistic of the same rows, or None."""
         return self.released.get(statistic_key(plan, request, exposure, snapshot=self.snapshot))
 
-    def breaches(self, plan: Plan, request: Request, exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
-        """Return what earlier answers have against this one."""
-        found = []
-        if policy.has("budget") and len(self.released) >= policy.releases:
-            found.append(Breach("budget", plan.protocol.study))
+    def breaches(
+        self, plan: Plan, request: Request, exposure: Exposure, policy: Policy, *, numbers: int
+    ) -> tuple[Breach, ...]:
+        """Return what earlier answers have against this one, which shows so many `numbers`."""
+        found: list[Breach] = []
+        if policy.has("budget"):
+            found.extend(over_budget(self._spent(plan, exposure), policy, study=plan.protocol.study, numbers=numbers))
         if policy.has("evaluations") and exposure.likelihood is not None:
             model = model_key(plan, exposure, snapshot=self.snapshot)
             if self.models.count(model) >= policy.evaluations:
@@ -112,7 +118,17 @@ class MemoryLedger(Ledger):
         """Remember an answer that leaves."""
         self.released[statistic_key(plan, request, exposure, snapshot=self.snapshot)] = block
         self.models.append(model_key(plan, exposure, snapshot=self.snapshot))
-        self._differences.add(self._of_persons(exposure))
+        told = self._of_persons(exposure)
+        self._differences.add(told)
+        self._answers += np.logical_or.reduce(told) if told else 0
+
+    def _spent(self, plan: Plan, exposure: Exposure) -> Spent:
+        told = sum(map(count_numbers, self.released.values()))
+        return Spent(
+            answers=len(self.released),
+            of_person=max((int(self._answers[each].max(initial=0)) for each in self._of_persons(exposure)), default=0),
+            to_partners={site.node: told for site in plan.protocol.sites if site.id != self.table.site},
+        )
 
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
         return self._differences.would_reveal(self._of_persons(exposure), smallest=policy.smallest_cell)

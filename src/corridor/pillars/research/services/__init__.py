@@ -14,6 +14,7 @@ from corridor.pillars.research.services.databases import read_database
 from corridor.pillars.research.services.follow_up import freeze_adherence, register_patients
 from corridor.pillars.research.services.frozen import drop_tables, frozen_table
 from corridor.pillars.research.services.ledger_key import noise_key
+from corridor.pillars.research.services.reopening import ask_to_reopen
 from corridor.pillars.research.services.runs import (
     ask_to_release,
     end_run,
@@ -38,6 +39,7 @@ __all__ = [
     "add_entry",
     "ask_to_release",
     "ask_to_release_unseen",
+    "ask_to_reopen",
     "ask_to_sign",
     "change_entry",
     "drop_tables",

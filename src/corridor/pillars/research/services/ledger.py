@@ -3,33 +3,31 @@
 One ledger holds everything that this site released about a person, in whatever study and to whomever, because
 partners talk to each other. Sets of persons are stored encrypted; the key lies outside the database and its backups.
 What was released is noted in a journal outside the database too: a database that was put back from a backup knows
-less than the journal, and releases nothing until two persons have looked at it.
+less than the journal, and releases nothing until two persons have brought back what it lost (`reopening`).
 """
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Sum
 
-from corridor.exchange import keystore
-from corridor.pillars.research.models import Release, Run
+from corridor.pillars.research.models import Release, Run, Snapshot, Told
+from corridor.pillars.research.queries.journal import Left, unsure
+from corridor.pillars.research.queries.ledger import lost_answers
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
-from corridor.pillars.research.rules.disclosure import Breach, Exposure, Policy
+from corridor.pillars.research.rules.analyses.base import count_numbers
+from corridor.pillars.research.rules.disclosure import Breach, Exposure, Policy, Spent, over_budget
 from corridor.pillars.research.rules.ledger import Ledger, model_key, statistic_key
 from corridor.pillars.research.rules.rows import IntArray, Mask, SiteTable
+from corridor.pillars.research.services.journal import intend, note_left
 from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
-from corridor.pillars.research.services.released_sets import released_differences, seal
+from corridor.pillars.research.services.released_sets import most_answers, released_differences, seal
 
-__all__ = ["DatabaseLedger"]
-
-_JOURNAL = "research-ledger.journal"
-_INTENDED = "?"
-"""Before a line of the journal: it was about to be released, and whether it was only the database knows."""
+__all__ = ["DatabaseLedger", "bring_back", "note_what_left"]
 
 
 class DatabaseLedger(Ledger):
@@ -41,21 +39,24 @@ class DatabaseLedger(Ledger):
         self._study = study
         self._table = table
         self._now = now
-        _note_what_left()
+        note_what_left()
 
     def cached(self, plan: Plan, request: Request, exposure: Exposure) -> Block | None:
         """Return the block that was released before for the same statistic of the same rows, or None."""
         row = Release.objects.filter(statistic=self._statistic(plan, request, exposure)).first()
-        return None if row is None else dict(row.numbers)
+        # What some partner has not got counts anew, for that partner.
+        is_told = row is not None and self._partners(plan) <= set(row.told.values_list("node", flat=True))
+        return dict(row.numbers) if row is not None and is_told else None
 
-    def breaches(self, plan: Plan, request: Request, exposure: Exposure, policy: Policy) -> tuple[Breach, ...]:
-        """Return what earlier answers have against this one."""
+    def breaches(
+        self, plan: Plan, request: Request, exposure: Exposure, policy: Policy, *, numbers: int
+    ) -> tuple[Breach, ...]:
+        """Return what earlier answers have against this one, which shows so many `numbers`."""
         found = []
         if policy.has("budget"):
             if self._is_closed(self._statistic(plan, request, exposure)):
                 found.append(Breach("budget", "ledger-closed"))
-            if Release.objects.filter(study=self._study).count() >= policy.releases:
-                found.append(Breach("budget", self._study))
+            found.extend(over_budget(self._spent(plan, exposure, policy), policy, study=self._study, numbers=numbers))
         if policy.has("evaluations") and exposure.likelihood is not None:
             model = self._model(plan, exposure)
             if Release.objects.filter(model=model).count() >= policy.evaluations:
@@ -66,21 +67,39 @@ class DatabaseLedger(Ledger):
 
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
         """Remember an answer that leaves."""
-        statistic = self._statistic(plan, request, exposure)
-        _append_to_journal(_INTENDED + statistic)
-        transaction.on_commit(lambda: _append_to_journal(statistic))
-        Release.objects.create(
+        snapshot = self._run.snapshot
+        left = Left(
             study=self._study,
             protocol=plan.protocol.hash,
-            run=self._run.pk,
+            run=str(self._run.pk),
             analysis=plan.item.id,
             model=self._model(plan, exposure),
-            statistic=statistic,
-            snapshot=self._run.snapshot,
-            sets=seal(self._persons(rows) for rows in exposure.row_sets.values()),
+            statistic=self._statistic(plan, request, exposure),
+            snapshot=snapshot,
+            rows=Snapshot.objects.get(study__name=self._study, hash=snapshot).name,
+            partners=tuple(sorted(self._partners(plan))),
             numbers={name: list(values) for name, values in block.items()},
-            released_at=self._now,
+            released_at=self._now.isoformat(),
+            sets=tuple(exposure.row_sets.values()),
         )
+        intend(left)
+        transaction.on_commit(partial(note_left, left.statistic))
+        _store(left, self._numbers)
+
+    def _spent(self, plan: Plan, exposure: Exposure, policy: Policy) -> Spent:
+        told = Told.objects.filter(node__in=self._partners(plan)).values_list("node").annotate(Sum("numbers"))
+        answers = Release.objects.count()
+        # Nobody is part of more answers than there are: most ledgers need not be read for it.
+        concerned = np.logical_or.reduce([self._persons(rows) for rows in exposure.row_sets.values()])
+        return Spent(
+            answers=Release.objects.filter(study=self._study).count(),
+            of_person=most_answers(concerned) if answers >= policy.answers_per_person else answers,
+            to_partners=dict.fromkeys(self._partners(plan), 0) | dict(told.values_list("node", "numbers__sum")),
+        )
+
+    def _partners(self, plan: Plan) -> set[str]:
+        own = self._run.version.study.own_site
+        return {site.node for site in plan.protocol.sites if site.id != own}
 
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
         offered = map(self._persons, exposure.row_sets.values())
@@ -92,9 +111,7 @@ class DatabaseLedger(Ledger):
 
     def _persons(self, rows: Mask) -> Mask:
         """Return the persons in a selection of rows, as a mask over their numbers."""
-        mask = np.zeros(int(self._numbers.max(initial=-1)) + 1, dtype=bool)
-        mask[self._numbers[rows]] = True
-        return mask
+        return _mask(self._numbers, rows)
 
     def _statistic(self, plan: Plan, request: Request, exposure: Exposure) -> str:
         return statistic_key(plan, request, exposure, snapshot=self._run.snapshot)
@@ -104,45 +121,44 @@ class DatabaseLedger(Ledger):
 
     def _is_closed(self, statistic: str) -> bool:
         """Tell whether the journal knows releases that the database does not: a backup was put back."""
-        noted = _journal() - {statistic}
-        return Release.objects.filter(statistic__in=noted).count() < len(noted) if noted else False
+        return bool(set(lost_answers()) - {statistic})
 
 
-def _journal_path() -> Path:
-    return keystore.home() / keystore.KEYS / _JOURNAL
+def bring_back(left: Left, *, table: SiteTable) -> None:
+    """Enter an answer that the database lost, which was about these frozen rows; to be called under `lock_ledger`."""
+    _store(left, number_persons(table))
 
 
-def _lines() -> set[str]:
-    path = _journal_path()
-    return set(path.read_text(encoding="ascii").split()) if path.exists() else set()
-
-
-def _journal() -> set[str]:
-    """Return what left."""
-    return {line for line in _lines() if not line.startswith(_INTENDED)}
-
-
-def _note_what_left() -> None:
+def note_what_left() -> None:
     """Note what was about to be released when this process ended, and whose transaction did end.
 
     What was about to be released and never was (the process was killed, no agreement let it cross) is in no database
     and left no site: it does not close the ledger, or one outage would.
     """
-    lines = _lines()
-    unsure = {line.removeprefix(_INTENDED) for line in lines if line.startswith(_INTENDED)} - lines
-    for statistic in sorted(Release.objects.filter(statistic__in=unsure).values_list("statistic", flat=True)):
-        _append_to_journal(statistic)
+    for statistic in sorted(Release.objects.filter(statistic__in=unsure()).values_list("statistic", flat=True)):
+        note_left(statistic)
 
 
-def _append_to_journal(line: str) -> None:
-    """Bring one line to the disk; a line is shorter than a block, so two writers do not mix theirs."""
-    path = _journal_path()
-    is_new = not path.exists()
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, f"{line}\n".encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    if is_new:
-        keystore.sync_folder(path.parent)
+def _store(left: Left, numbers: IntArray) -> None:
+    release, _ = Release.objects.get_or_create(
+        statistic=left.statistic,
+        defaults={
+            "study": left.study,
+            "protocol": left.protocol,
+            "run": left.run,
+            "analysis": left.analysis,
+            "model": left.model,
+            "snapshot": left.snapshot,
+            "sets": seal(_mask(numbers, rows) for rows in left.sets),
+            "numbers": left.numbers,
+            "released_at": datetime.fromisoformat(left.released_at),
+        },
+    )
+    for node in left.partners:
+        Told.objects.get_or_create(release=release, node=node, defaults={"numbers": count_numbers(left.numbers)})
+
+
+def _mask(numbers: IntArray, rows: Mask) -> Mask:
+    mask = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=bool)
+    mask[numbers[rows]] = True
+    return mask

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hmac
 
 from corridor.exchange import keystore
+from corridor.pillars.research.queries.journal import LEDGER_KEY
 
 __all__ = ["ledger_key", "noise_key"]
-
-_KEY = "research-ledger"
 
 
 def ledger_key() -> bytes:
     """Return the key under which persons are told apart and their sets are sealed; made at the first use."""
     folder = keystore.home()
-    if keystore.has_body_key(folder, _KEY):
-        return keystore.body_key(folder, _KEY)
-    return keystore.make_body_key(folder, _KEY)
+    if keystore.has_body_key(folder, LEDGER_KEY):
+        return keystore.body_key(folder, LEDGER_KEY)
+    return keystore.make_body_key(folder, LEDGER_KEY)
 
 
 def noise_key() -> bytes:

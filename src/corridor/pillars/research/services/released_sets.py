@@ -18,7 +18,7 @@ from corridor.pillars.research.rules.disclosure import Differences
 from corridor.pillars.research.rules.rows import IntArray, Mask
 from corridor.pillars.research.services.ledger_key import ledger_key
 
-__all__ = ["released_differences", "seal"]
+__all__ = ["most_answers", "released_differences", "seal", "sets_of_releases"]
 
 _NONCE = 12
 _MOST_KEPT = 4
@@ -55,6 +55,23 @@ def released_differences() -> Differences:
     while len(_read) > _MOST_KEPT:
         _read.popitem(last=False)
     return read.differences
+
+
+def sets_of_releases(**conditions: str) -> list[IntArray]:
+    """Return the numbers of the persons in every set that the releases of these conditions tell of."""
+    sealed = Release.objects.filter(**conditions).order_by("pk").values_list("sets", flat=True)
+    return [each for row in sealed for each in _unseal(bytes(row))]
+
+
+def most_answers(persons: Mask) -> int:
+    """Return how many answers tell of that one of `persons`, a mask over their numbers, of whom most do."""
+    counts = np.zeros(len(persons), dtype=np.int64)
+    for sealed in Release.objects.values_list("sets", flat=True).iterator():
+        told = np.zeros(len(persons), dtype=bool)
+        for numbers in _unseal(bytes(sealed)):
+            told[numbers[numbers < len(persons)]] = True
+        counts += told
+    return int(counts[persons].max(initial=0))
 
 
 def _mask_of(numbers: IntArray) -> Mask:

@@ -1,4 +1,4 @@
-"""What people do on the pages of studies: sign, ask for an analysis, release, pause, resume, leave, close."""
+"""What people do on the pages of studies: sign, ask for an analysis, release, open the ledger again, pause, leave."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ from corridor.accounts.texts import fault_text
 from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.pillars.research import services
-from corridor.pillars.research.forms import StandingForm
+from corridor.pillars.research.forms import ReopeningForm, StandingForm
 from corridor.pillars.research.services.data import HOLD
 from corridor.pillars.research.services.runs import RELEASE, REQUEST
 from corridor.pillars.research.services.standing import PAUSE
 from corridor.pillars.research.services.studies import APPROVE
-from corridor.pillars.research.views.studies import find_study_or_404, standing_choices, study_context
+from corridor.pillars.research.views.studies import (
+    find_study_or_404,
+    ledger_context,
+    standing_choices,
+    study_context,
+)
 
-__all__ = ["release", "request_analysis", "set_standing", "sign", "sign_rows"]
+__all__ = ["release", "reopen_ledger", "request_analysis", "set_standing", "sign", "sign_rows"]
 
 
 @page(APPROVE, methods=("POST",))
@@ -89,6 +94,21 @@ def set_standing(request: PersonRequest, study: str) -> HttpResponse:
         done=_("Said. The other sites are told, with the reason."),
     )
     return redirect("research:study", study)
+
+
+@page(RELEASE, methods=("POST",))
+@reauthenticated
+def reopen_ledger(request: PersonRequest, study: str) -> HttpResponse:
+    """Ask that the answers which the ledger lost are brought back; a second person allows it."""
+    view, form = find_study_or_404(request, study), ReopeningForm(request.POST)
+    if not form.is_valid():
+        return render(request, "research/ledger.html", ledger_context(request, view, form=form), status=400)
+    _try(
+        request,
+        lambda: services.ask_to_reopen(**form.cleaned_data, actor=request.user, now=utcnow()),
+        done=_("What could be brought back counts again; this page says what could not."),
+    )
+    return redirect("research:ledger", study)
 
 
 def _try(request: PersonRequest, act: Callable[[], object], *, done: str) -> None:

@@ -10,9 +10,10 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page
+from corridor.accounts.approvals import isolated
 from corridor.accounts.roles import may
 from corridor.pillars.research import queries
-from corridor.pillars.research.forms import StandingForm
+from corridor.pillars.research.forms import ReopeningForm, StandingForm
 from corridor.pillars.research.queries import SnapshotView, StudyView
 from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.services.data import HOLD
@@ -23,7 +24,17 @@ from corridor.pillars.research.texts import CHECKS, KINDS, STANDINGS, STATES, TY
 from corridor.pillars.research.views.words import in_words, variable_text
 from corridor.web.tables import Cell, Column, Table
 
-__all__ = ["find_study_or_404", "protocol_page", "rows_page", "study_context", "study_list", "study_page"]
+__all__ = [
+    "find_study_or_404",
+    "ledger_context",
+    "ledger_page",
+    "protocol_page",
+    "rows_page",
+    "standing_choices",
+    "study_context",
+    "study_list",
+    "study_page",
+]
 
 SEE = "research.see_studies"
 TONES = {"done": "accent", "refused": "alarm", "failed": "alarm", "disputed": "alarm"}
@@ -90,6 +101,46 @@ def rows_page(request: PersonRequest, study: str) -> HttpResponse:
         "reports": [_reported(view.protocol, each) for each in found],
     }
     return render(request, "research/rows.html", context)
+
+
+@page(SEE)
+def ledger_page(request: PersonRequest, study: str) -> HttpResponse:
+    """Show what this site has told of its patients, what the budgets leave, and whether the ledger is closed."""
+    return render(request, "research/ledger.html", ledger_context(request, find_study_or_404(request, study)))
+
+
+def ledger_context(request: PersonRequest, view: StudyView, *, form: ReopeningForm | None = None) -> dict[str, Any]:
+    """Return what the page of the ledger shows."""
+    found = queries.ledger(view.name, actor=request.user)
+    budgets = Table(
+        caption=_("Budgets"),
+        quiet_caption=True,
+        columns=[
+            Column("what", _("What is counted")),
+            Column("told", _("Told so far"), kind="number"),
+            Column("most", _("At most"), kind="number"),
+        ],
+        rows=[
+            [_("answers in this study"), found.answers, found.most_answers],
+            [
+                _("answers of which one person’s rows may be part, in all studies"),
+                found.of_person,
+                found.most_of_person,
+            ],
+            *(
+                [_("numbers to %(node)s, in all studies") % {"node": isolated(node)}, told, found.most_to_partner]
+                for node, told in found.partners
+            ),
+        ],
+    )
+    may_reopen = found.is_closed and found.lost > found.nameless and may(request.user, RELEASE)
+    return {
+        "view": view,
+        "ledger": found,
+        "title": in_words(view.protocol.title),
+        "budgets": budgets,
+        "form": (form or ReopeningForm()) if may_reopen else None,
+    }
 
 
 def find_study_or_404(request: PersonRequest, study: str) -> StudyView:

@@ -139,6 +139,8 @@ class Plan(ABC):
 
     kind: ClassVar[str] = ""
     precision: ClassVar[Precision] = Precision.EXACT
+    counts_alone: ClassVar[bool] = False
+    """Whether answers tell who is in which set and nothing else, so that a corrected value shows by the sets alone."""
 
     def __init__(self, item: AnalysisItem, protocol: Protocol) -> None:
         self.item = item
@@ -184,6 +186,11 @@ class Plan(ABC):
     def select(self, table: SiteTable, **needed: Any) -> Rows:
         """Return the complete rows of the population and the analysis' own subgroup."""
         return select_rows(self.protocol, table, where=self.item.where, **needed)
+
+
+def count_numbers(block: Block) -> int:
+    """Return how many numbers a block shows; withheld ones are not among them."""
+    return sum(number is not None for numbers in block.values() for number in numbers)
 
 
 def numbers_of(blocks: Blocks, name: str, *, size: int) -> dict[str, FloatArray]:

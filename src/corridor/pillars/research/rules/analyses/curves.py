@@ -51,6 +51,7 @@ class KaplanMeier(Plan):
     """
 
     kind = "kaplan-meier"
+    counts_alone = True
     precision = Precision.COARSENED
 
     def read(self, members: Members) -> None:

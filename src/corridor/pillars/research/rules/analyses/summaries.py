@@ -43,6 +43,7 @@ class Counts(Plan):
     """
 
     kind = "counts"
+    counts_alone = True
 
     def read(self, members: Members) -> None:
         """Take ``variables``."""

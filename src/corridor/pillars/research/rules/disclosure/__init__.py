@@ -1,5 +1,7 @@
 """Disclosure control of joint studies: every number must be releasable by its own site, alone."""
 
+from corridor.pillars.research.rules.disclosure.budgets import Spent, over_budget
+from corridor.pillars.research.rules.disclosure.corrections import corrected_rows, tells_few_corrections
 from corridor.pillars.research.rules.disclosure.differencing import Differences, hides_in
 from corridor.pillars.research.rules.disclosure.exposure import (
     Design,
@@ -28,13 +30,17 @@ __all__ = [
     "Policy",
     "RiskTable",
     "Share",
+    "Spent",
     "TimeTable",
     "by_person",
+    "corrected_rows",
     "hides_in",
     "judge",
     "noisy_count",
+    "over_budget",
     "shares_of_products",
     "shares_of_sums",
     "stands_alone",
     "suppress_counts",
+    "tells_few_corrections",
 ]

@@ -18,6 +18,7 @@ GUARDS = (
     "likelihood",
     "evaluations",
     "differencing",
+    "corrections",
     "budget",
     "cache",
 )
@@ -37,7 +38,11 @@ class Policy:
     evaluations : int
         Coefficient vectors answered per model and snapshot.
     releases : int
-        Answers per study and partner.
+        Answers per study.
+    answers_per_person : int
+        Answers of which the rows of one person are part, over all studies.
+    numbers_per_partner : int
+        Numbers that one node gets, over all studies.
     rows_per_parameter : int
         A model of p parameters needs p times so many rows, and half as many events.
     noise_scale : float
@@ -53,6 +58,8 @@ class Policy:
     grid_days: int = 30
     evaluations: int = 10
     releases: int = 500
+    answers_per_person: int = 1000
+    numbers_per_partner: int = 50_000
     rows_per_parameter: int = 10
     noise_scale: float = 0.0
     noise_key: bytes = field(default=b"", repr=False)
@@ -66,6 +73,8 @@ class Policy:
             grid_days=terms.grid_days,
             evaluations=terms.evaluations,
             releases=terms.releases,
+            answers_per_person=terms.answers_per_person,
+            numbers_per_partner=terms.numbers_per_partner,
             noise_scale=terms.noise_scale,
             noise_key=noise_key,
         )

@@ -137,6 +137,10 @@ class DisclosureTerms:
         How many coefficient vectors a site answers per model and snapshot.
     releases : int
         How many answers a site gives in the whole study.
+    answers_per_person : int
+        Of how many answers, over all studies of a site, the rows of one person may be part.
+    numbers_per_partner : int
+        How many numbers, over all studies of a site, one other node may get.
     noise_scale : float
         Scale of the keyed noise on counts of tables; 0 for none.
     """
@@ -145,6 +149,8 @@ class DisclosureTerms:
     grid_days: int = 30
     evaluations: int = 10
     releases: int = 500
+    answers_per_person: int = 1000
+    numbers_per_partner: int = 50_000
     noise_scale: float = 0.0
 
 

@@ -240,6 +240,8 @@ def _disclosure(root: Members) -> DisclosureTerms:
         "grid_days": (7, 3660),
         "evaluations": (1, 50),
         "releases": (1, 100_000),
+        "answers_per_person": (1, 100_000),
+        "numbers_per_partner": (1, 10_000_000),
     }
     numbers = {
         name: item.whole(name, least=least, most=most, fallback=getattr(usual, name))
