@@ -237,23 +237,32 @@ def test_adherence_leaves_as_the_counts_of_a_study_and_each_number_is_that_of_it
         assert Run.objects.get(pk=small).state == "refused"
 
 
-def test_figures_of_another_day_that_would_single_out_a_few_are_refused_by_the_ledger(
-    study: tuple[CareCorridor, StudyCorridor, str],
+@pytest.mark.parametrize("is_guarded", [False, True])
+def test_figures_of_another_day_that_would_single_out_a_patient_are_refused_by_the_ledger(
+    study: tuple[CareCorridor, StudyCorridor, str], monkeypatch: pytest.MonkeyPatch, is_guarded: bool
 ) -> None:
     care, made, hash_ = study
+    if not is_guarded:
+        monkeypatch.setattr(Policy, "has", lambda policy, guard: guard not in {*policy.off, "differencing"})
     freeze(made, hash_, TODAY)
     first = made.request("standard.visit")
     made.settle()
-    assert made.run(first).state == "done"
-    one_left = patients().filter(pl.col("person") != "P-1")
-    register(care, NL, hash_, one_left)
+    before = made.run(first)
+    register(care, NL, hash_, patients().filter(pl.col("person") != "P-1"))
     freeze(made, hash_, TODAY)
 
     second = made.request("standard.visit")
     made.settle()
 
-    assert made.run(second).state == "refused"
-    assert any(reason.startswith("differencing") for reason in made.run(second).reasons)
+    after = made.run(second)
+    assert before.state == "done"
+    if is_guarded:
+        assert after.state == "refused"
+        assert any(reason.startswith("differencing") for reason in after.reasons)
+    else:
+        # Whoever subtracts knows how P-1 kept the schedule.
+        tables = [run.result["values"]["variables"]["kept_visit"]["sites"]["nl"] for run in (before, after)]
+        assert [one - other for one, other in zip(*tables, strict=True)] == [1, 0, 0, 0, 0]
 
 
 def test_a_steward_freezes_on_the_page_and_is_led_to_the_report(

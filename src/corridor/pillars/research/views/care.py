@@ -19,7 +19,7 @@ from corridor.pillars.research.forms import CompareForm, PublishForm
 from corridor.pillars.research.queries import CareView
 from corridor.pillars.research.rules.care import CareKind, draft_care_document
 from corridor.pillars.research.services.care import PUBLISH
-from corridor.pillars.research.texts import CARE_KINDS
+from corridor.pillars.research.texts import CARE_KINDS, SCHEDULE_STATUSES
 from corridor.pillars.research.views.care_tables import schedule_tables, treatment_tables
 from corridor.pillars.research.views.words import in_words
 from corridor.web.tables import Cell, Column, Table
@@ -81,6 +81,7 @@ def document(request: PersonRequest, hash_: str) -> HttpResponse:
         "view": view,
         "title": in_words(view.document.title),
         "kind": CARE_KINDS[view.document.kind.value],
+        "status": SCHEDULE_STATUSES[schedule.status.value] if schedule else "",
         "tables": schedule_tables(schedule) if schedule else treatment_tables(view.document.treatment),
         "versions": _listed(same),
         "may_see_patients": schedule is not None and may(request.user, SEE_PATIENTS),

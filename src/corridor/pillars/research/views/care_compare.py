@@ -11,7 +11,7 @@ from typing import Any
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.approvals import isolated
@@ -138,7 +138,7 @@ def _table(title: str, left: CareView, right: CareView, lines: Sequence[_Line]) 
             Column("statement", _("Statement")),
             Column("left", side_text(left), foreign=True),
             Column("right", side_text(right), foreign=True),
-            Column("difference", _("Difference"), kind="badge"),
+            Column("difference", pgettext("comparison", "Difference"), kind="badge"),
         ],
         rows=[[_path(line.path), line.left, line.right, _marked(line)] for line in lines],
     )
