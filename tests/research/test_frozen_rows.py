@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.db import transaction
 
@@ -18,6 +19,7 @@ from corridor.pillars.research.queries.row_files import read_rows
 from corridor.pillars.research.rules.rows import SiteTable
 from corridor.pillars.research.services import frozen
 from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
+from corridor.pillars.research.services.released_sets import _unseal, seal
 from corridor.pillars.research.services.row_files import write_rows
 from corridor.pillars.research.tables import BrokenSnapshot, pack_snapshot, unpack_snapshot
 from tests.exchange.nodes import Corridor
@@ -190,3 +192,11 @@ def test_numbers_of_a_transaction_that_failed_and_of_a_database_that_was_put_bac
         PersonNumber.objects.filter(pk__gte=min(_numbers(other))).delete()
         _numbers(SiteTable({}, ("D-4", "B-2", "A-1")))
         assert _numbers(table) == _numbers(SiteTable({}, table.persons))
+
+
+def test_sealed_sets_come_back_with_every_row_of_a_person(study: StudyCorridor) -> None:
+    sets = [np.array([False, True, False, True]), np.array([0, 2, 0, 1, 3]), np.zeros(4, dtype=bool)]
+    with study.nodes["nl"]:
+        sealed = seal(sets)
+        back = _unseal(sealed)
+    assert [each.tolist() for each in back] == [[0, 1, 0, 1], [0, 2, 0, 1, 3], []]

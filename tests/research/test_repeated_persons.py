@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from corridor.pillars.research.rules.disclosure import (
     Design,
+    Differences,
     Exposure,
     Policy,
     by_person,
@@ -142,3 +143,49 @@ def test_a_complement_of_few_persons_is_seen_beside_a_set_of_many() -> None:
     asked = plan(bent_protocol(analysis("asked", "cox", endpoint="rfs", terms=["age", "nodes"])), "asked")
     with pytest.raises(AnswerRefused, match="smallest-cell: censored"):
         _release(asked, _of_three_persons(table, table.columns["event"] == 0))
+
+
+def test_a_column_of_many_rows_is_judged_as_by_counting_every_value() -> None:
+    rows = 3000
+    random = np.random.default_rng(7)
+    for others in (3, 4, 5, 1400):
+        column = np.where(np.arange(rows) < others, random.normal(size=rows), 7.0)
+        alone, counted = (Design(("x",), column[:, None], 1, places=at) for at in (None, np.arange(rows)))
+        assert alone.minorities == counted.minorities == (others,)
+    spread = Design(("x",), random.normal(size=(rows, 1)), 1)
+    assert spread.minorities == (rows // 2,)
+
+
+def _rows(*persons: int, of: int = 40) -> np.ndarray:
+    return np.bincount(persons, minlength=of)
+
+
+def test_answers_that_differ_by_one_of_two_rows_of_a_patient_are_told_apart() -> None:
+    everyone = range(40)
+    all_rows, but_one = _rows(*everyone, 7), _rows(*everyone)
+    assert Differences([all_rows]).would_reveal([but_one], smallest=5)
+    assert not Differences([all_rows > 0]).would_reveal([but_one > 0], smallest=5)
+    five_more = _rows(*everyone, 1, 2, 3, 4, 5)
+    assert not Differences([five_more]).would_reveal([but_one], smallest=5)
+
+
+def test_a_node_refuses_the_second_of_two_answers_that_differ_by_one_row_of_a_patient_of_two_rows() -> None:
+    table = replace(tables()["de"], site="de")
+    youngest = int(np.argmin(table.columns["age_years"]))
+    persons = list(table.persons)
+    persons[youngest] = persons[youngest + 1]
+    older = [{"variable": "age_years", "above": float(table.columns["age_years"][youngest])}]
+    protocol = bent_protocol(
+        analysis("all", "moments", variables=["nodes"]),
+        analysis("older", "moments", variables=["nodes"], where=older),
+    )
+    twice = replace(table, persons=tuple(persons))
+    ledger = MemoryLedger(twice, "0" * 64)
+    for name, answered in (("all", True), ("older", False)):
+        asked = plan(protocol, name)
+        answer = compute_answer(asked, asked.begin(), table=twice, policy=POLICY)
+        if answered:
+            settle(answer, asked, asked.begin(), policy=POLICY, ledger=ledger)
+        else:
+            with pytest.raises(AnswerRefused, match="differencing: rows"):
+                settle(answer, asked, asked.begin(), policy=POLICY, ledger=ledger)

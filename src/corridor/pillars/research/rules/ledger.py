@@ -10,8 +10,17 @@ import numpy as np
 from corridor.exchange.rules.canonical import canonical, sha256_hex
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
 from corridor.pillars.research.rules.analyses.base import count_numbers
-from corridor.pillars.research.rules.disclosure import Breach, Differences, Exposure, Policy, Spent, over_budget
-from corridor.pillars.research.rules.rows import Mask, SiteTable
+from corridor.pillars.research.rules.disclosure import (
+    Breach,
+    Differences,
+    Exposure,
+    Policy,
+    Selection,
+    Spent,
+    over_budget,
+    persons_of,
+)
+from corridor.pillars.research.rules.rows import SiteTable
 
 __all__ = ["Ledger", "MemoryLedger", "model_key", "statistic_key"]
 
@@ -126,17 +135,14 @@ class MemoryLedger(Ledger):
         told = sum(map(count_numbers, self.released.values()))
         return Spent(
             answers=len(self.released),
-            of_person=max((int(self._answers[each].max(initial=0)) for each in self._of_persons(exposure)), default=0),
+            of_person=max(
+                (int(self._answers[each > 0].max(initial=0)) for each in self._of_persons(exposure)), default=0
+            ),
             to_partners={site.node: told for site in plan.protocol.sites if site.id != self.table.site},
         )
 
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
         return self._differences.would_reveal(self._of_persons(exposure), smallest=policy.smallest_cell)
 
-    def _of_persons(self, exposure: Exposure) -> list[Mask]:
-        sets = []
-        for rows in exposure.row_sets.values():
-            persons = np.zeros(self._persons, dtype=bool)
-            persons[self._places[rows]] = True
-            sets.append(persons)
-        return sets
+    def _of_persons(self, exposure: Exposure) -> list[Selection]:
+        return [persons_of(rows, self._places) for rows in exposure.row_sets.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, TypeVar
@@ -29,6 +29,7 @@ __all__ = [
     "Rows",
     "SiteTable",
     "count_persons",
+    "in_one_spelling",
     "select_rows",
 ]
 
@@ -73,9 +74,11 @@ class SiteTable:
     @cached_property
     def places(self) -> IntArray | None:
         """Return for each row the place of its person among all persons; None where every row is of another person."""
+        if len(set(in_one_spelling(self.persons))) == len(self):
+            return None
         places: dict[str, int] = {}
-        of_row = [places.setdefault(person.strip().casefold(), len(places)) for person in self.persons]
-        return None if len(places) == len(of_row) else np.array(of_row, dtype=np.int64)
+        of_row = (places.setdefault(name, len(places)) for name in in_one_spelling(self.persons))
+        return np.fromiter(of_row, dtype=np.int64, count=len(self))
 
     def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
         """Return what `make` gives: made at the first call of a key, and kept with the table.
@@ -189,6 +192,11 @@ class Rows:
             competing = None if competing is None else np.where(late, 0.0, competing)
         entry = self.variable(endpoint.entry) if endpoint.entry else None
         return Clock(times, events, entry, competing)
+
+
+def in_one_spelling(persons: Iterable[str]) -> Iterator[str]:
+    """Yield pseudonyms as they are told apart: spaces around them and the case of letters make no other person."""
+    return map(str.casefold, map(str.strip, persons))
 
 
 def count_persons(chosen: Mask, places: IntArray | None) -> int:

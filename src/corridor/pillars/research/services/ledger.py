@@ -20,7 +20,15 @@ from corridor.pillars.research.queries.journal import Left, unsure
 from corridor.pillars.research.queries.ledger import lost_answers
 from corridor.pillars.research.rules.analyses import Block, Plan, Request
 from corridor.pillars.research.rules.analyses.base import count_numbers
-from corridor.pillars.research.rules.disclosure import Breach, Exposure, Policy, Spent, over_budget
+from corridor.pillars.research.rules.disclosure import (
+    Breach,
+    Exposure,
+    Policy,
+    Selection,
+    Spent,
+    over_budget,
+    persons_of,
+)
 from corridor.pillars.research.rules.ledger import Ledger, model_key, statistic_key
 from corridor.pillars.research.rules.rows import IntArray, Mask, SiteTable
 from corridor.pillars.research.services.journal import intend, note_left
@@ -109,9 +117,8 @@ class DatabaseLedger(Ledger):
     def _numbers(self) -> IntArray:
         return number_persons(self._table)
 
-    def _persons(self, rows: Mask) -> Mask:
-        """Return the persons in a selection of rows, as a mask over their numbers."""
-        return _mask(self._numbers, rows)
+    def _persons(self, rows: Mask) -> Selection:
+        return persons_of(rows, self._numbers)
 
     def _statistic(self, plan: Plan, request: Request, exposure: Exposure) -> str:
         return statistic_key(plan, request, exposure, snapshot=self._run.snapshot)
@@ -149,16 +156,10 @@ def _store(left: Left, numbers: IntArray) -> None:
             "analysis": left.analysis,
             "model": left.model,
             "snapshot": left.snapshot,
-            "sets": seal(_mask(numbers, rows) for rows in left.sets),
+            "sets": seal(persons_of(rows, numbers) for rows in left.sets),
             "numbers": left.numbers,
             "released_at": datetime.fromisoformat(left.released_at),
         },
     )
     for node in left.partners:
         Told.objects.get_or_create(release=release, node=node, defaults={"numbers": count_numbers(left.numbers)})
-
-
-def _mask(numbers: IntArray, rows: Mask) -> Mask:
-    mask = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=bool)
-    mask[numbers[rows]] = True
-    return mask

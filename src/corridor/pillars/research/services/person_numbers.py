@@ -13,7 +13,7 @@ from corridor.exchange import keystore
 from corridor.exchange.models import Node
 from corridor.exchange.services import bulk
 from corridor.pillars.research.models import PersonNumber
-from corridor.pillars.research.rules.rows import IntArray, SiteTable
+from corridor.pillars.research.rules.rows import IntArray, SiteTable, in_one_spelling
 from corridor.pillars.research.services.ledger_key import ledger_key
 
 __all__ = ["lock_ledger", "number_persons"]
@@ -42,25 +42,26 @@ def number_persons(table: SiteTable) -> IntArray:
 
 
 def _look_up(persons: Sequence[str], key: bytes) -> IntArray:
-    tags = [_tag(person, key) for person in persons]
+    tags = _tags(persons, key)
     known = _known()
     fresh = [tag for tag in dict.fromkeys(tags) if tag not in known]
     if fresh:
         bulk.insert(PersonNumber, ("tag",), ((tag,) for tag in fresh))
         known = _known()
-    return np.array([known[tag] for tag in tags], dtype=np.int64)
+    return np.fromiter(map(known.__getitem__, tags), dtype=np.int64, count=len(tags))
 
 
 def _known() -> dict[bytes, int]:
-    return {bytes(tag): number for number, tag in PersonNumber.objects.values_list("pk", "tag")}
+    return {bytes(tag): number for tag, number in PersonNumber.objects.values_list("tag", "pk")}
 
 
 def _still_hold(numbers: IntArray, persons: Sequence[str], key: bytes) -> bool:
     """Tell whether those with the lowest and the highest number still have them: numbers are given in order."""
-    rows = {int(numbers[row]): int(row) for row in (numbers.argmin(), numbers.argmax())} if len(numbers) else {}
-    held = dict(PersonNumber.objects.filter(pk__in=rows).values_list("pk", "tag"))
-    return all(bytes(held.get(number, b"")) == _tag(persons[row], key) for number, row in rows.items())
+    rows = [int(row) for row in (numbers.argmin(), numbers.argmax())] if len(numbers) else []
+    held = dict(PersonNumber.objects.filter(pk__in=numbers[rows].tolist()).values_list("pk", "tag"))
+    tags = _tags([persons[row] for row in rows], key)
+    return all(bytes(held.get(int(numbers[row]), b"")) == tag for row, tag in zip(rows, tags, strict=True))
 
 
-def _tag(person: str, key: bytes) -> bytes:
-    return hmac.digest(key, person.strip().casefold().encode(), "sha256")
+def _tags(persons: Sequence[str], key: bytes) -> list[bytes]:
+    return [hmac.digest(key, name.encode(), "sha256") for name in in_one_spelling(persons)]

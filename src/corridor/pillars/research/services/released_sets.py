@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from corridor.exchange import keystore
 from corridor.pillars.research.models import Release
-from corridor.pillars.research.rules.disclosure import Differences
+from corridor.pillars.research.rules.disclosure import Differences, Selection
 from corridor.pillars.research.rules.rows import IntArray, Mask
 from corridor.pillars.research.services.ledger_key import ledger_key
 
@@ -49,7 +49,7 @@ def released_differences() -> Differences:
         read = _Read()
     last = read.releases[-1][0] if read.releases else 0
     for sealed in Release.objects.filter(pk__gt=last).order_by("pk").values_list("sets", flat=True).iterator():
-        read.differences.add(map(_mask_of, _unseal(bytes(sealed))))
+        read.differences.add(_unseal(bytes(sealed)))
     read.releases = releases
     _read[place] = read
     while len(_read) > _MOST_KEPT:
@@ -60,7 +60,7 @@ def released_differences() -> Differences:
 def sets_of_releases(**conditions: str) -> list[IntArray]:
     """Return the numbers of the persons in every set that the releases of these conditions tell of."""
     sealed = Release.objects.filter(**conditions).order_by("pk").values_list("sets", flat=True)
-    return [each for row in sealed for each in _unseal(bytes(row))]
+    return [np.flatnonzero(each) for row in sealed for each in _unseal(bytes(row))]
 
 
 def most_answers(persons: Mask) -> int:
@@ -68,35 +68,34 @@ def most_answers(persons: Mask) -> int:
     counts = np.zeros(len(persons), dtype=np.int64)
     for sealed in Release.objects.values_list("sets", flat=True).iterator():
         told = np.zeros(len(persons), dtype=bool)
-        for numbers in _unseal(bytes(sealed)):
-            told[numbers[numbers < len(persons)]] = True
+        for rows in _unseal(bytes(sealed)):
+            told[: len(rows)] |= rows[: len(persons)] > 0
         counts += told
     return int(counts[persons].max(initial=0))
 
 
-def _mask_of(numbers: IntArray) -> Mask:
-    """Return a set of persons, given by their numbers, as a mask that is as long as it must be."""
-    mask = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=bool)
-    mask[numbers] = True
-    return mask
+def seal(sets: Iterable[Selection]) -> bytes:
+    """Return sets of persons, over their numbers, encrypted under the key of the ledger.
 
-
-def seal(sets: Iterable[Mask]) -> bytes:
-    """Return sets of persons, as masks over their numbers, encrypted under the key of the ledger."""
+    A set is stored as the steps from one number to the next; a person of several rows is there for each.
+    """
     parts = []
-    for mask in sets:
-        data = np.diff(np.flatnonzero(mask), prepend=0).astype("<u4").tobytes()
+    for rows in sets:
+        persons = np.flatnonzero(rows)
+        numbers = persons if rows.dtype == np.bool_ else np.repeat(persons, rows[persons])
+        data = np.diff(numbers, prepend=0).astype("<u4").tobytes()
         parts.append(len(data).to_bytes(4, "big") + data)
     nonce = secrets.token_bytes(_NONCE)
     return nonce + AESGCM(ledger_key()).encrypt(nonce, zlib.compress(b"".join(parts), 1), b"sets")
 
 
-def _unseal(sealed: bytes) -> list[IntArray]:
+def _unseal(sealed: bytes) -> list[Selection]:
     data = zlib.decompress(AESGCM(ledger_key()).decrypt(sealed[:_NONCE], sealed[_NONCE:], b"sets"))
-    sets, place = [], 0
+    sets: list[Selection] = []
+    place = 0
     while place < len(data):
         size = int.from_bytes(data[place : place + 4], "big")
         place += 4
-        sets.append(np.cumsum(np.frombuffer(data[place : place + size], dtype="<u4").astype(np.int64)))
+        sets.append(np.bincount(np.cumsum(np.frombuffer(data[place : place + size], dtype="<u4").astype(np.int64))))
         place += size
     return sets

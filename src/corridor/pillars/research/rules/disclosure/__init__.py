@@ -17,6 +17,7 @@ from corridor.pillars.research.rules.disclosure.exposure import (
 from corridor.pillars.research.rules.disclosure.judgement import Breach, judge, stands_alone
 from corridor.pillars.research.rules.disclosure.noise import noisy_count
 from corridor.pillars.research.rules.disclosure.policy import GUARDS, REHEARSAL, Policy
+from corridor.pillars.research.rules.disclosure.spans import Selection, persons_of
 from corridor.pillars.research.rules.disclosure.tables import suppress_counts
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Likelihood",
     "Policy",
     "RiskTable",
+    "Selection",
     "Share",
     "Spent",
     "TimeTable",
@@ -38,6 +40,7 @@ __all__ = [
     "judge",
     "noisy_count",
     "over_budget",
+    "persons_of",
     "shares_of_products",
     "shares_of_sums",
     "stands_alone",

@@ -14,17 +14,34 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from corridor.pillars.research.rules.disclosure.small_words import PRIME, Residues, Words, folded
-from corridor.pillars.research.rules.rows import Mask
+from corridor.pillars.research.rules.rows import IntArray, Mask
 
-__all__ = ["Span"]
+__all__ = ["Selection", "Span", "persons_of"]
+
+Selection = Mask | IntArray
+"""A set of persons, as a mask, or how many rows of each person a selection holds; shape (persons,)."""
+
+
+def persons_of(rows: Mask, numbers: IntArray) -> Selection:
+    """Return the persons in a selection of rows by their numbers, or how many rows of each where some have more.
+
+    Parameters
+    ----------
+    rows : array of bool, shape (rows of the table,)
+    numbers : array of int, shape (rows of the table,)
+        The number of each row's person.
+    """
+    counts = np.bincount(numbers[rows], minlength=int(numbers.max(initial=-1)) + 1)
+    return counts if counts.max(initial=0) > 1 else counts > 0
 
 
 @dataclass
 class Span:
     """What can be combined of sets of persons.
 
-    Persons whom no set tells apart are one class, so that a vector has an entry for each class and not for each person.
-    The sets stand in reduced row echelon form; to add one costs one step of elimination.
+    Where a person has several rows, the sum over a selection counts each: a set then holds a person as often as it has
+    rows. Persons whom no set tells apart are one class, so that a vector has an entry for each class and not for each
+    person. The sets stand in reduced row echelon form; to add one costs one step of elimination.
 
     Attributes
     ----------
@@ -41,16 +58,18 @@ class Span:
     rows: Residues = field(default_factory=lambda: np.zeros((0, 1), np.int64))
     pivots: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
-    def with_sets(self, sets: Iterable[Mask]) -> Span:
+    def with_sets(self, sets: Iterable[Selection]) -> Span:
         """Return the span with sets added; this one stays as it is."""
         made = replace(self)
         for each in sets:
             made._add(each)
         return made
 
-    def _add(self, inside: Mask) -> None:
-        vector = self._parted(inside)
-        vector = (vector - self.rows[vector[self.pivots] == 1].sum(axis=0)) % PRIME
+    def _add(self, rows: Selection) -> None:
+        vector = self._vector(rows)
+        factors = vector[self.pivots]
+        held = np.flatnonzero(factors)
+        vector = (vector - folded(factors[held, None] * self.rows[held]).sum(axis=0)) % PRIME
         filled = np.flatnonzero(vector)
         if not filled.size:
             return
@@ -60,28 +79,30 @@ class Span:
         self.pivots = np.append(self.pivots, pivot)
         self._move_pivot(len(self.pivots) - 1, pivot)
 
-    def _parted(self, inside: Mask) -> Residues:
-        """Part the classes of which a set holds some persons and not all, and return the set as a vector."""
-        missing = len(inside) - len(self.classes)
-        classes = np.concatenate([self.classes, np.zeros(max(missing, 0), np.int32)])
-        inside = np.concatenate([inside, np.zeros(max(-missing, 0), bool)])
-        sizes = self.sizes.copy()
-        sizes[0] += max(missing, 0)
-        held = np.bincount(classes[inside], minlength=len(sizes))
-        is_parted = (held > 0) & (held < sizes)
+    def _vector(self, rows: Selection) -> Residues:
+        """Return how many rows each person of a class has in a selection, after classes that it divides are parted."""
+        missing = len(rows) - len(self.classes)
+        self.classes = np.concatenate([self.classes, np.zeros(max(missing, 0), np.int32)])
+        self.sizes = np.concatenate([self.sizes[:1] + max(missing, 0), self.sizes[1:]])
+        rows = np.concatenate([rows, np.zeros(max(-missing, 0), rows.dtype)])
+        for count in range(1, int(rows.max(initial=0)) + 1):
+            self._part(rows >= count)
+        vector = np.zeros(len(self.sizes), np.int64)
+        vector[self.classes] = rows
+        return vector
+
+    def _part(self, inside: Mask) -> None:
+        """Part the classes of which a set holds some persons and not all, and, in any case, those who are in no set."""
+        held = np.bincount(self.classes[inside], minlength=len(self.sizes))
+        is_parted = (held > 0) & (held < self.sizes)
         is_parted[0] = held[0] > 0
         parted = np.flatnonzero(is_parted)
-        new = np.arange(len(sizes), len(sizes) + parted.size)
-        target = np.arange(len(sizes), dtype=np.int32)
-        target[parted] = new
-        classes[inside] = target[classes[inside]]
-        sizes[parted] -= held[parted]
-        vector = np.zeros(len(sizes) + parted.size, np.int64)
-        vector[new] = 1
-        vector[np.flatnonzero((held > 0) & ~is_parted)] = 1
-        self.classes, self.sizes = classes, np.concatenate([sizes, held[parted]])
+        target = np.arange(len(self.sizes), dtype=np.int32)
+        target[parted] = np.arange(len(self.sizes), len(self.sizes) + parted.size)
+        self.classes[inside] = target[self.classes[inside]]
+        self.sizes[parted] -= held[parted]
+        self.sizes = np.concatenate([self.sizes, held[parted]])
         self.rows = np.concatenate([self.rows, self.rows[:, parted]], axis=1)
-        return vector
 
     def _move_pivot(self, row: int, column: int) -> None:
         """Make `column` the pivot of a row: 1 there, and 0 in that column of all others."""
