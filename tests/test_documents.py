@@ -18,7 +18,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MARKS = {"runnable", "server", "machine"}
 # Documents whose blocks need more than an empty folder, and the test that runs each of them.
-RUN_ELSEWHERE = {"docs/how-to/read-evidence.md": "tests/rules/test_evidence_documents.py"}
+RUN_ELSEWHERE = {
+    "docs/how-to/read-evidence.md": "tests/rules/test_evidence_documents.py",
+    "docs/how-to/run-a-study.md": "tests/research/test_study_document.py",
+}
 
 _BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 

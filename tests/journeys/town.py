@@ -62,9 +62,7 @@ class Town:
         self.browser = browser
         self.passwords: dict[tuple[str, str], str] = {}
         self._pages: dict[tuple[Any, ...], Page] = {}
-        for part in (PAKISTAN, CHINA):
-            given = it.player(part).do("admit", people=[(name, role, "en") for name, role in PEOPLE])
-            self.passwords |= {(part.country, name): password for name, password in given.items()}
+        self.admit(*PEOPLE)
 
     def player(self, part: NodePart) -> Player:
         """Return the player at a node."""
@@ -96,12 +94,18 @@ class Town:
             speak(page, language)
         return page
 
-    def pin_and_sign(self) -> str:
-        """Let both sides pin each other and sign the agreement of the demonstration; return its hash once in force."""
+    def admit(self, *people: tuple[str, str]) -> None:
+        """Admit more people, by name and role, at both nodes."""
+        for part in (PAKISTAN, CHINA):
+            given = self.player(part).do("admit", people=[(name, role, "en") for name, role in people])
+            self.passwords |= {(part.country, name): password for name, password in given.items()}
+
+    def pin_and_sign(self, name: str = "pakistan_china") -> str:
+        """Let both sides pin each other and sign an agreement of the demonstration; return its hash once in force."""
         cards = {part.country: self.player(part).do("card") for part in (PAKISTAN, CHINA)}
         self.player(PAKISTAN).do("pin", **cards["CN"])
         self.player(CHINA).do("pin", **cards["PK"])
-        agreement = self.player(PAKISTAN).do("propose", name="pakistan_china", today=str(today()))
+        agreement = self.player(PAKISTAN).do("propose", name=name, today=str(today()))
         wait_until(lambda: agreement in self.player(CHINA).do("states"))
         for part in (PAKISTAN, CHINA):
             self.player(part).do("sign", agreement=agreement)

@@ -8,9 +8,11 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from playwright.sync_api import Page
 
-FILES = re.compile(r"\.(csv|json|jws|svg|png|js)$")
+FILES = re.compile(r"\.(csv|json|jws|svg|png|js|pdf|toml)$")
 NAMES = (
     (re.compile(r"/[0-9a-f]{64}(?=/|$)"), "/<hash>"),
+    (re.compile(r"/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)"), "/<uuid>"),
+    (re.compile(r"/[0-9a-f]{32}(?=/|$)"), "/<token>"),
     (re.compile(r"/[0-9]+(?=/|$)"), "/<number>"),
     (re.compile(r"/(?:pk|cn|ru)\.[a-z]+(?=/|$)"), "/<node>"),
     (re.compile(r"/[0-9]{4}-[0-9]{2}-[0-9]{2}(?=/|$)"), "/<day>"),
@@ -27,7 +29,9 @@ def kind_of(path: str) -> str:
     return path
 
 
-def walk(page: Page, base: str, *, start: tuple[str, ...] = ("/", *UNLINKED), most: int = 80) -> Iterator[str]:
+def walk(
+    page: Page, base: str, *, start: tuple[str, ...] = ("/", *UNLINKED), most: int = 80, below: str = "/"
+) -> Iterator[str]:
     """Yield one address of each kind of page that links lead to; the page stands at it while it is looked at.
 
     Parameters
@@ -40,6 +44,8 @@ def walk(page: Page, base: str, *, start: tuple[str, ...] = ("/", *UNLINKED), mo
         Paths to begin with.
     most : int
         How many pages at most.
+    below : str
+        Links to other parts of the node are not followed.
     """
     waiting, known = list(start), {kind_of(path) for path in start}
     for _ in range(most):
@@ -51,6 +57,7 @@ def walk(page: Page, base: str, *, start: tuple[str, ...] = ("/", *UNLINKED), mo
         for link in page.eval_on_selector_all("a[href]:not([download])", "all => all.map((a) => a.href)"):
             found = urlsplit(urldefrag(link).url)
             kind = kind_of(found.path)
-            if link.startswith(base) and kind not in known and not FILES.search(found.path):
+            is_here = link.startswith(base) and found.path.startswith(below)
+            if is_here and kind not in known and not FILES.search(found.path):
                 known.add(kind)
                 waiting.append(found.path)

@@ -114,7 +114,11 @@ class StudyCorridor:
         harmonised = harmonise(read_table(path), protocol=self.protocol, mapping=mapping or SiteMapping())
         with node:
             row = services.freeze_rows(
-                study=self.protocol.study, harmonised=harmonised, actor=node.person("stew"), now=node.now
+                study=self.protocol.study,
+                harmonised=harmonised,
+                source=path.name,
+                actor=node.person("stew"),
+                now=node.now,
             )
             services.sign_snapshot(snapshot=row.hash, actor=node.person("stew"), now=node.now)
 

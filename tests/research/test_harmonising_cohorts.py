@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import polars as pl
 import pytest
 
 from corridor.base.textfiles import read_table
-from corridor.pillars.research.tables import Harmonised, NotOneRow, SiteMapping, harmonise, load_site_mapping
+from corridor.pillars.research.tables import (
+    Harmonised,
+    NotOneRow,
+    SiteMapping,
+    harmonise,
+    load_site_mapping,
+    site_mapping_text,
+)
 from tests.research.studies import GOLDEN, breast_protocol
 
 COHORT = Path(__file__).with_name("cohort")
@@ -97,3 +105,51 @@ def test_the_source_files_of_both_cohorts_come_to_the_sites_of_the_golden_result
 def test_the_cohorts_of_the_demonstration_are_those_of_the_golden_results(cohort: str, site: str) -> None:
     shipped = resources.files("corridor.demo").joinpath(f"cohort-{cohort}.csv").read_bytes()
     assert shipped == (GOLDEN / f"site_{site}.csv").read_bytes()
+
+
+def test_the_first_rows_that_cannot_be_used_are_named_as_the_file_counts_them() -> None:
+    found = read(COHORT / "registry.csv", mapped("registry"))
+    reports = {each.name: each for each in found.report.variables}
+
+    # Row 7 has the grade IV; its menopause is unknown, which is no fault of the cell.
+    assert reports["grade"].first_rows == (7,)
+    assert reports["meno"].first_rows == ()
+
+
+def test_an_export_of_redcap_names_no_rows_since_records_are_put_together_of_several() -> None:
+    found = read(COHORT / "redcap.csv", mapped("redcap"))
+
+    assert {each.first_rows for each in found.report.variables} == {()}
+
+
+def test_rows_without_a_pseudonym_are_left_out_and_named(tmp_path: Path) -> None:
+    lines = (GOLDEN / "site_nl.csv").read_text(encoding="utf-8").splitlines()[:8]
+    place = lines[0].split(",").index("patient_id")
+    cells = lines[3].split(",")
+    cells[place] = ""
+    lines[3] = ",".join(cells)
+    grade = lines[0].split(",").index("grade")
+    lines[5] = ",".join("?9" if number == grade else cell for number, cell in enumerate(lines[5].split(",")))
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+    reports = {each.name: each for each in read(path, SiteMapping()).report.variables}
+
+    assert reports["patient_id"].first_rows == (4,)
+    assert reports["grade"].first_rows == (6,)
+
+
+@pytest.mark.parametrize("name", ["registry", "redcap"])
+def test_a_mapping_written_as_text_is_read_back_as_the_same(name: str) -> None:
+    mapping = mapped(name)
+    odd = replace(
+        mapping,
+        day_first=False,
+        constants={**mapping.constants, "meno": 'a "quoted" \\ word\n\x7f'},
+        codes={**mapping.codes, "grade": {"سوم = 3 # \t": "3"}},
+    )
+    _, protocol = breast_protocol()
+    variables = [variable.name for variable in protocol.variables]
+
+    for each in (mapping, odd, SiteMapping()):
+        assert load_site_mapping(site_mapping_text(each), variables=variables) == each

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from corridor.demo.acts import Story, check, delivered, sign_agreement
+from corridor.demo.acts import Story, check, delivered, file_of, sign_agreement
 from corridor.demo.cast import CHINA, PAKISTAN
 from corridor.demo.stage import wait_for
 from corridor.demo.studying import TOO_FEW
@@ -51,6 +51,8 @@ def study_together(story: Story) -> None:
         math.isclose(values["coef"][0], POOLED, rel_tol=1e-8),
         f"the coefficient is that of the pooled rows, {POOLED}, came {values['coef'][0]}",
     )
+    primary = sum(each["numbers"] for each in blocks["nl"] if each["run"] == runs["primary"])
+    _open_the_forest_plot(story, runs["primary"], values, primary)
     _tell(story, runs, rows, blocks["nl"], values)
 
 
@@ -61,6 +63,19 @@ def _ended(story: Story, runs: dict[str, str]) -> dict[str, dict[str, Any]] | No
         runs[name] in each and each[runs[name]]["state"] != "running" for each in stand.values() for name in runs
     )
     return stand if over else None
+
+
+def _open_the_forest_plot(story: Story, run: str, values: dict[str, Any], numbers: int) -> None:
+    """Open the page of the primary result at the proposer's node, and keep its forest plot for people to look at."""
+    it = story.it
+    kept = file_of(it.folder, "forest-plot.svg")
+    opened = it.player(PAKISTAN).do("open_forest_plot", run=run, path=str(kept))
+    check(f"hazard ratio {values['hr'][0]:.2f}" in opened["text"], "the page of the result says the hazard ratio")
+    check(f"0 rows and {numbers:,} numbers crossed" in opened["text"], "and how many numbers crossed for it")
+    drawn = kept.read_text(encoding="utf-8")
+    drawn_terms = [name for name in ("Hormonal treatment", "Age at surgery", "Positive lymph nodes") if name in drawn]
+    check(len(drawn_terms) == 3 and "Hazard ratio" in drawn, f"the forest plot names its terms, came {drawn_terms}")
+    story.say(f"forest plot opened: {it.urls[PAKISTAN.country]}{opened['page']}, kept as {kept}")
 
 
 def _tell(

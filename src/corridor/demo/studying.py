@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 import tomllib
 import uuid
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from corridor.demo.cast import CHINA, COHORTS, PAKISTAN
@@ -17,6 +20,7 @@ STUDY = "breast-hormone"
 TOO_FEW = "most-nodes"
 """An analysis of the demonstration's plan that tells of four patients of each site, and must be refused."""
 
+_PICTURE = re.compile(r'<img src="([^"]+\.svg)"')
 _TOO_FEW = {
     "id": TOO_FEW,
     "kind": "moments",
@@ -76,8 +80,7 @@ def freeze_cohort(country: str) -> int:
     file = COHORTS[country]
     protocol = queries.find_study(STUDY, actor=steward).protocol
     harmonised = harmonise(read_table(_file(file).encode()), protocol=protocol, mapping=SiteMapping())
-    services.register_data(study=STUDY, source=file, mapping="", actor=steward, now=now())
-    frozen = services.freeze_rows(study=STUDY, harmonised=harmonised, actor=steward, now=now())
+    frozen = services.freeze_rows(study=STUDY, harmonised=harmonised, source=file, actor=steward, now=now())
     services.sign_snapshot(snapshot=frozen.hash, actor=steward, now=now())
     return int(frozen.rows)
 
@@ -130,6 +133,41 @@ def study_blocks() -> list[dict[str, Any]]:
     return sorted(blocks, key=lambda block: (block["run"], block["round"], block["site"]))
 
 
+def open_forest_plot(run: str, path: str) -> dict[str, str]:
+    """Open the page of a result as the researcher does, keep its forest plot in a file, and return what the page says.
+
+    Returns
+    -------
+    dict
+        ``page`` is its address at the node, ``text`` what stands on it.
+    """
+    from django.urls import reverse
+    from django.utils.html import strip_tags
+
+    address = reverse("research:result", args=[STUDY, run])
+    page = _opened(address).decode()
+    picture = _PICTURE.search(page)
+    Path(path).write_bytes(_opened(picture[1]) if picture else b"")
+    return {"page": address, "text": " ".join(html.unescape(strip_tags(page)).split())}
+
+
+def _opened(address: str) -> bytes:
+    """Return what a page of this node answers to the researcher, in English."""
+    from django.test import RequestFactory
+    from django.urls import resolve
+    from django.utils import translation
+
+    request = RequestFactory().get(address, headers={"host": "127.0.0.1"})
+    # The one-time password is for whoever watches the demonstration, and stays unused.
+    person = staff("researcher")
+    person.must_change_password = False
+    request.user = person
+    found = resolve(address)
+    with translation.override("en"):
+        answer = found.func(request, *found.args, **found.kwargs)
+    return bytes(answer.content)
+
+
 class _Unwatched:
     """A job that nobody watches."""
 
@@ -148,6 +186,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     for each in (
         advance_study,
         freeze_cohort,
+        open_forest_plot,
         propose_study,
         request_analysis,
         sign_study,

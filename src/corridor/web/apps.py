@@ -7,7 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from corridor.accounts import texts
 
-WORK = {"web.render_chart": _("Draw a chart"), "web.sweep_charts": _("Clear away old charts")}
+WORK = {
+    "web.render_chart": _("Draw a chart"),
+    "web.sweep_charts": _("Clear away old charts"),
+    "web.sweep_uploads": _("Clear away uploaded files that nobody came back for"),
+}
 
 
 class WebConfig(AppConfig):

@@ -46,13 +46,18 @@ def missing() -> SafeString:
 
 def withheld(below: int | None = None, rule: str = "") -> SafeString:
     """Write a withheld figure as withheld, with the name of the rule, never as zero or as missing."""
-    text = f"<\u00a0{formats.number_text(below, language=language())}" if below else gettext("withheld")
+    text = withheld_text(below)
     name = rule or gettext("withheld by agreement")
     return format_html(
         '<span class="state state-withheld" title="{0}"><bdi>{1}</bdi><span class="hidden-text"> ({0})</span></span>',
         name,
         text,
     )
+
+
+def withheld_text(below: int | None = None) -> str:
+    """Return what stands in place of a withheld figure."""
+    return f"<\u00a0{formats.number_text(below, language=language())}" if below else gettext("withheld")
 
 
 def country(code: str) -> SafeString:
@@ -131,6 +136,19 @@ def value_html(column: Column, content: Cell) -> SafeString:
     return bdi(content.value) if column.foreign else format_html("{}", content.value)
 
 
+def plain_text(column: Column, content: Cell) -> str:
+    """Return what stands in one cell, with its state, as text for paper."""
+    if content.state == "withheld":
+        return f"\u2066{withheld_text(content.below)}\u2069"
+    if content.state == "missing" or content.value is None:
+        return "–"
+    writer = _PLAIN_WRITERS.get(column.kind)
+    # Isolated as on the page: a name of another direction must not turn the line around.
+    value = writer(content.value) if writer else f"\u2068{content.value}\u2069"
+    told = [word for word in (_state_word(content.state), content.note) if word]
+    return f"{value} ({', '.join(told)})" if told else value
+
+
 def rows_html(table: Table, *, in_place: bool = False) -> SafeString:
     """Write the rows of a table; `in_place` adds to each cell what the browser sorts it by."""
     opened = [
@@ -169,13 +187,13 @@ def _state_word(state: str) -> str:
     return gettext("above the limit") if state == "alarm" else ""
 
 
-def _as_date(value: object) -> date | None:
+def _as_date(value: object) -> date:
     if isinstance(value, datetime):
         return value.date()
     return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
 
 
-def _as_moment(value: object) -> datetime | None:
+def _as_moment(value: object) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
@@ -187,4 +205,12 @@ _WRITERS: Mapping[str, Callable[[Any], SafeString]] = {
     "week": week,
     "country": lambda value: country(str(value)),
     "hash": lambda value: hash_tag(str(value)),
+}
+_PLAIN_WRITERS: Mapping[str, Callable[[Any], str]] = {
+    "number": lambda value: formats.number_text(value, language=language()),
+    "percent": lambda value: formats.percent_text(value, language=language()),
+    "day": lambda value: formats.day_text(_as_date(value), language=language()),
+    "moment": lambda value: formats.moment_text(_as_moment(value), language=language()),
+    "country": lambda value: place_name(str(value), language=language()),
+    "hash": lambda value: short_hash(str(value)),
 }

@@ -76,15 +76,15 @@ def csv_response(table: Table, *, name: str, simulated: bool = False) -> HttpRes
 
 def download(data: bytes, *, name: str) -> HttpResponse:
     """Return CSV bytes as an attachment under a safe file name."""
+    return attachment(data, name=name, ending="csv", media_type="text/csv; charset=utf-8")
+
+
+def attachment(data: bytes, *, name: str, ending: str, media_type: str) -> HttpResponse:
+    """Return bytes as an attachment under a safe file name; `name` is without its ending."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "table"
     ascii_name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-") or "table"
-    return HttpResponse(
-        data,
-        content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f"attachment; filename=\"{ascii_name}.csv\"; filename*=UTF-8''{quote(plain)}.csv"
-        },
-    )
+    named = f"filename=\"{ascii_name}.{ending}\"; filename*=UTF-8''{quote(plain)}.{ending}"
+    return HttpResponse(data, content_type=media_type, headers={"Content-Disposition": f"attachment; {named}"})
 
 
 def _is_stated(table: Table, index: int) -> bool:

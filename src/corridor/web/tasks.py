@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from corridor.jobs.registry import JobContext, every, task
-from corridor.web import chart_store, charts
+from corridor.web import chart_store, charts, uploads
 
 
 @task("web.render_chart", retries=2)
@@ -22,3 +22,13 @@ def sweep_charts(*, arguments: dict[str, Any], now: datetime, job: JobContext) -
 
 
 every(timedelta(days=1), kind="web.sweep_charts")
+
+
+@task("web.sweep_uploads", retries=2)
+def sweep_uploads(*, arguments: dict[str, Any], now: datetime, job: JobContext) -> None:
+    """Delete uploaded files that nobody came back for within two hours."""
+    gone = uploads.sweep(now=now)
+    job.heartbeat(gone, gone)
+
+
+every(timedelta(minutes=15), kind="web.sweep_uploads")

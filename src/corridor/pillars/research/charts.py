@@ -13,12 +13,15 @@ from typing import Any
 
 __all__ = ["CurveArm", "Effect", "forest_plot", "love_plot", "survival_plot"]
 
-ROW_HEIGHT = 26
+ROW_HEIGHT = 30
 CURVE_HEIGHT = 300
 AT_RISK_TIMES = 7
 _ARM_STYLES = ("cases", "limit", "expected", "partner-cases")
 _LOG_LEAST = 1e-3
 _LABEL_PIXELS = 190
+_LINE_LETTERS = 28
+_ABOVE = {"align": "left", "dx": 4, "dy": -12}
+_BELOW = {"align": "right", "dx": -4, "dy": 14}
 _LABEL_AT = 0.7
 """Where along the time a curve bears its name, as a share of the longest follow-up."""
 
@@ -65,7 +68,7 @@ def forest_plot(effects: Sequence[Effect], *, axis: str, is_ratio: bool = True) 
         Vega-Lite with the data inside.
     """
     rows: list[dict[str, Any]] = [
-        {"label": each.label, "value": each.value, "low": each.low, "high": each.high}
+        {"label": _folded(each.label), "value": each.value, "low": each.low, "high": each.high}
         for each in effects
         if not is_ratio or each.low > _LOG_LEAST
     ]
@@ -107,8 +110,8 @@ def love_plot(
     -----
     Below 0.1 the arms are commonly called balanced: Austin 2009, Statistics in Medicine 28:3083.
     """
-    rows: list[dict[str, Any]] = [{"label": label, "value": abs(value)} for label, value in differences]
-    crosses: list[dict[str, Any]] = [{"label": label, "value": abs(value)} for label, value in before]
+    rows: list[dict[str, Any]] = [{"label": _folded(label), "value": abs(value)} for label, value in differences]
+    crosses: list[dict[str, Any]] = [{"label": _folded(label), "value": abs(value)} for label, value in before]
     most = max([2 * tolerated, *(1.1 * row["value"] for row in (*rows, *crosses))])
     scale = {"domain": [0, most], "nice": False}
     x = {"type": "quantitative", "title": axis, "axis": {"grid": False, "tickCount": 5}, "scale": scale}
@@ -173,7 +176,8 @@ def survival_plot(arms: Sequence[CurveArm], *, time: str, survival: str) -> dict
                 steps,
                 {"x": {**x, "field": "t"}, "y": {**y, "field": "s"}},
             ),
-            _words([label], x, y, {"align": "center", "dy": -18 if label["s"] >= highest else 14}),
+            # Curves fall: above one there is room to the right of a point, below one to the left.
+            _words([label], x, y, _ABOVE if label["s"] >= highest else _BELOW),
             _words(at_risk, x, y, {"align": "center"}),
             _mark(
                 {"type": "point", "filled": True, "size": 40, "shape": "square", "opacity": 1},
@@ -211,8 +215,24 @@ def _rows_axis(labels: Sequence[str]) -> dict[str, Any]:
         "type": "nominal",
         "title": None,
         "sort": list(labels),
-        "axis": {"labelLimit": _LABEL_PIXELS, "ticks": False, "domain": False},
+        "axis": {
+            "labelLimit": _LABEL_PIXELS,
+            "labelExpr": "split(datum.label, '\\n')",
+            # Lines of a label go down from where a single one stands: half a line up centres two.
+            "labelOffset": {"condition": {"test": "indexof(datum.label, '\\n') > 0", "value": -6}, "value": 0},
+            "ticks": False,
+            "domain": False,
+        },
     }
+
+
+def _folded(label: str) -> str:
+    """Return a long label in two lines, broken at the blank nearest to its middle."""
+    blanks = [place for place, letter in enumerate(label) if letter == " "]
+    if len(label) <= _LINE_LETTERS or not blanks:
+        return label
+    middle = min(blanks, key=lambda place: abs(place - len(label) / 2))
+    return f"{label[:middle]}\n{label[middle + 1 :]}"
 
 
 def _mark(

@@ -13,6 +13,7 @@ __all__ = [
     "CARE_MEMBERS",
     "CARE_SECTIONS",
     "DETAILS",
+    "ENDINGS",
     "ENTRY_KINDS",
     "ENTRY_STANDINGS",
     "FAULTS",
@@ -32,7 +33,6 @@ __all__ = [
 ACTIONS: Mapping[str, Promise] = {
     "research.propose_study": _("Propose a protocol"),
     "research.sign_protocol": _("Sign a protocol"),
-    "research.register_data": _("Register the table of a site"),
     "research.freeze_rows": _("Freeze rows for a study"),
     "research.sign_snapshot": _("Sign frozen rows"),
     "research.request_run": _("Ask for an analysis"),
@@ -130,19 +130,28 @@ FAULTS: Mapping[str, Promise] = {
         "Frozen rows of which numbers may have left are not here any more, so these cannot be compared with them."
         " Freeze the same rows anew first."
     ),
+    "column-missing": _("A variable of the protocol has no column. Choose its column below."),
+    "mapping-fault": _("The mapping does not fit the table or the protocol."),
+    "nothing-usable": _("No row has a value in the column of the patient’s pseudonym. Choose its column below."),
+    "not-one-row": _("The export has several rows for one event of a record; one row for each record was expected."),
+    "typeface-missing": _("This node has no typeface with the letters of the report. Its administrator can add one."),
 }
 PARTICULARS = (
     "care-not-open",
+    "column-missing",
     "disclosure-refused",
     "faulty-patients",
     "few-corrections",
     "malformed-protocol",
     "malformed-schedule",
     "malformed-treatment",
+    "mapping-fault",
+    "not-one-row",
     "patient-column-missing",
     "protocol-unfit",
     "rows-gone",
     "study-not-open",
+    "typeface-missing",
 )
 STATES: Mapping[str, Promise] = {
     "running": pgettext_lazy("run", "running"),
@@ -157,6 +166,55 @@ STANDINGS: Mapping[str, Promise] = {
     "paused": pgettext_lazy("study site", "paused"),
     "left": pgettext_lazy("study site", "left"),
     "closed": pgettext_lazy("study site", "closed"),
+}
+# Why a run ended without a result, at which site, and what helps: by `Run.code`.
+ENDINGS: Mapping[str, Promise] = {
+    "disclosure-refused": _(
+        "Disclosure control of the site %(site)s does not let its answer leave; nothing was sent in this round."
+    ),
+    "approval-lacking": _(
+        "The site %(site)s lacks an approval that is in force, and computes nothing without one. Its steward has the"
+        " approval renewed; an amendment then states it."
+    ),
+    "study-ended": _(
+        "The end date of the protocol has passed at the site %(site)s. An amendment may set a later one; then ask"
+        " again."
+    ),
+    "site-left": _(
+        "The site %(site)s does not take part any more, and this analysis needs every site. An amendment without it, or"
+        " with its new signature, lets you ask again; what it released before stays released."
+    ),
+    "protocol-superseded": _(
+        "The analysis was asked for under a version that an amendment has replaced at the site %(site)s. Ask again once"
+        " every site has the amendment; it then runs under the new version."
+    ),
+    "two-answers": _(
+        "The site %(site)s sent two different answers to one request, so neither counts. Ask its steward why, and ask"
+        " again when the cause is found; both answers stand in the log."
+    ),
+    "parameters-differ": _(
+        "The site %(site)s computed for other parameters than follow from the signed answers, so its answer does not"
+        " count. Its node may run another release, or hold other answers: its administrator compares both with yours."
+    ),
+    "malformed-block": _(
+        "The answer of the site %(site)s cannot be read as what this analysis asks for. Its node may run another"
+        " release: its administrator looks into it; then ask again."
+    ),
+    "cannot-compute": _("These rows give no answer to this analysis."),
+    "missing-values": _("Rows lack values that the protocol does not allow to be missing."),
+    "no-events": _("Nobody had the event, so there is nothing to compare. Follow up for longer, or merge groups."),
+    "coefficients-too-large": _("The fit runs away: a coefficient leaves every sensible range. Use fewer terms."),
+    "monotone-likelihood": _(
+        "A term separates those with the event from those without (separation): no coefficient exists. Merge levels, or"
+        " leave the term out, in an amendment."
+    ),
+    "not-converged": _("The fit does not converge. Use fewer terms, or scale the variables, in an amendment."),
+    "collinear-covariates": _(
+        "Two or more terms say the same, so that their coefficients cannot be told apart. Leave one of them out, in an"
+        " amendment."
+    ),
+    "bad-survival-data": _("Times or events of a site cannot be used. Its steward looks at the report on its rows."),
+    "bad-model": _("The sites’ answers do not fit the model of the plan."),
 }
 # Why an answer may not leave, and what helps: by guard of disclosure control.
 GUARDS: Mapping[str, Promise] = {
@@ -173,7 +231,10 @@ GUARDS: Mapping[str, Promise] = {
     ),
     "likelihood": _("The coefficients are none that a fit would visit."),
     "evaluations": _("This model was asked for too often on the same rows."),
-    "differencing": _("Together with earlier answers this would single out a few persons."),
+    "differencing": _(
+        "Together with earlier answers this would single out a few persons. Ask about a group that differs by more"
+        " persons, or leave this analysis out."
+    ),
     "corrections": _(
         "Frozen rows that correct a few patients would give their values away. Collect corrections of more patients."
     ),

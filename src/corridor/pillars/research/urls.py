@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from corridor.pillars.research.views import acts, care, care_compare, follow_up, found, studies, symposium
+from corridor.pillars.research.views import acts, care, care_compare, follow_up, found, rows, studies, symposium
 
 app_name = "research"
 urlpatterns = [
@@ -19,7 +19,11 @@ urlpatterns = [
     path("<str:study>/", studies.study_page, name="study"),
     path("<str:study>/protocol/<str:hash_>/", studies.protocol_page, name="protocol"),
     path("<str:study>/protocol/<str:hash_>/sign/", acts.sign, name="sign"),
-    path("<str:study>/rows/", studies.rows_page, name="rows"),
+    path("<str:study>/rows/", rows.rows_page, name="rows"),
+    path("<str:study>/rows/upload/<slug:token>/", rows.upload, name="upload"),
+    path("<str:study>/rows/upload/<slug:token>/freeze/", rows.freeze, name="upload-freeze"),
+    path("<str:study>/rows/upload/<slug:token>/discard/", rows.discard, name="upload-discard"),
+    path("<str:study>/rows/upload/<slug:token>/mapping.toml", rows.mapping_file, name="upload-mapping"),
     path("<str:study>/rows/<str:hash_>/sign/", acts.sign_rows, name="sign-rows"),
     path("<str:study>/request/<str:analysis>/", acts.request_analysis, name="request"),
     path("<str:study>/standing/", acts.set_standing, name="standing"),
@@ -30,6 +34,7 @@ urlpatterns = [
     path("<str:study>/ledger/", studies.ledger_page, name="ledger"),
     path("<str:study>/ledger/reopen/", acts.reopen_ledger, name="reopen-ledger"),
     path("<str:study>/report/", found.report, name="report"),
+    path("<str:study>/report.pdf", found.report_pdf, name="report-pdf"),
     path("<str:study>/results/<uuid:run>/", found.result, name="result"),
     path("<str:study>/results/<uuid:run>.csv", found.result_csv, name="result-csv"),
     path("<str:study>/results/<uuid:run>.json", found.result_json, name="result-json"),

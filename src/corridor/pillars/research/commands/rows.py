@@ -51,8 +51,15 @@ def data(
     frozen = None
     if not dry_run:
         source = str(file) if query else file.name
-        services.register_data(study=study_name, source=source, mapping=mapped, query=asked, actor=actor, now=now)
-        frozen = services.freeze_rows(study=study_name, harmonised=harmonised, actor=actor, now=now)
+        frozen = services.freeze_rows(
+            study=study_name,
+            harmonised=harmonised,
+            source=source,
+            mapping=mapped,
+            query=asked,
+            actor=actor,
+            now=now,
+        )
     if as_json:
         told = {"snapshot": frozen.hash if frozen else None, "report": asdict(harmonised.report)}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -82,6 +89,7 @@ def _lines(report: HarmonisationReport) -> list[str]:
         line += f", {each.unreadable} unreadable" if each.unreadable else ""
         line += f", {each.out_of_range} out of range" if each.out_of_range else ""
         line += f", {sum(count for _, count in each.unmapped)} without a code" if each.unmapped else ""
+        line += f"; first in rows {', '.join(map(str, each.first_rows))}" if each.first_rows else ""
         lines.append(line)
     lines += [
         f"  check {check.code} ({', '.join(check.variables)}): {check.rows} rows"

@@ -30,6 +30,8 @@ class Run(models.Model):
     """Hash of the rows of this site on which it is computed: the same in all rounds."""
     at_site = models.CharField(max_length=62, default="", blank=True)
     """The site at which it ended without a result."""
+    code = models.CharField(max_length=80, default="", blank=True)
+    """Why it ended without a result, as a code that pages have words for; `reasons` says what is concerned."""
     reasons = models.JSONField(default=list)
     result = models.JSONField(null=True)
     moved_at = models.DateTimeField()

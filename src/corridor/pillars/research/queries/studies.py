@@ -58,6 +58,7 @@ class RunView:
     asked_at: datetime
     state: str
     at_site: str
+    code: str
     reasons: tuple[str, ...]
     rounds: int
     waits_for: tuple[str, ...]
@@ -173,6 +174,7 @@ def _run(run: Run, protocol: Protocol) -> RunView:
         asked_at=run.asked_at,
         state=run.state,
         at_site=run.at_site,
+        code=run.code,
         reasons=tuple(run.reasons),
         rounds=last,
         waits_for=tuple(sorted(missing)),

@@ -201,6 +201,7 @@ def run_document(view: StudyView, run: RunView, blocks: Sequence[Crossed]) -> di
         "analysis": run.analysis,
         "state": run.state,
         "site": run.at_site,
+        "code": run.code,
         "reasons": list(run.reasons),
         "result": run.result,
         "rows_crossed": 0,

@@ -9,7 +9,7 @@ from corridor.pillars.research.services.care import (
     take_back_documents,
     take_documents,
 )
-from corridor.pillars.research.services.data import freeze_rows, register_data, sign_snapshot
+from corridor.pillars.research.services.data import freeze_rows, sign_snapshot
 from corridor.pillars.research.services.databases import read_database
 from corridor.pillars.research.services.follow_up import freeze_adherence, register_patients
 from corridor.pillars.research.services.frozen import drop_tables, frozen_table
@@ -58,7 +58,6 @@ __all__ = [
     "read_database",
     "record_answer",
     "register_approvals",
-    "register_data",
     "register_patients",
     "request_run",
     "set_standing",

@@ -1,4 +1,4 @@
-"""The rows of this site: registered with a mapping, harmonised, frozen as an encrypted file, signed by a steward."""
+"""The rows of this site: harmonised by a mapping, frozen as an encrypted file, signed by a steward."""
 
 import uuid
 from dataclasses import asdict
@@ -22,7 +22,9 @@ from corridor.pillars.research.services.row_files import write_rows
 from corridor.pillars.research.services.sending import send_act
 from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
 
-__all__ = ["HOLD", "NoSuchSnapshot", "RowsGone", "freeze_rows", "register_data", "sign_snapshot"]
+__all__ = ["HOLD", "NoSuchSnapshot", "RowsGone", "freeze_rows", "sign_snapshot"]
+
+_SOURCE_LETTERS = 300
 
 
 class NoSuchSnapshot(WrongUsage):
@@ -37,16 +39,30 @@ class RowsGone(Refused):
     code: ClassVar[str] = "rows-gone"
 
 
-@write("research.register_data", subject="study")
-def register_data(*, study: str, source: str, mapping: str, actor: Actor, now: datetime, query: str = "") -> SiteData:
-    """Record where this site's rows come from and how they become the study's variables.
+@write("research.freeze_rows", subject="study")
+def freeze_rows(
+    *,
+    study: str,
+    harmonised: Harmonised,
+    source: str,
+    actor: Actor,
+    now: datetime,
+    mapping: str = "",
+    query: str = "",
+) -> Snapshot:
+    """Store harmonised rows as an encrypted file of the home; the same rows again are the same snapshot.
+
+    Nothing is computed on them before `sign_snapshot`.
 
     Parameters
     ----------
     source : str
-        Name of the file, or of the connection to a database; never its URL.
+        Name of the file, or of the connection to a database; never its URL. It is kept with `mapping` and `query`, so
+        that the site knows later where its rows came from.
+    mapping : str
+        How columns became variables, as TOML.
     query : str
-        The query that gives the rows, where they come from a database.
+        The query that gave the rows, where they came from a database.
 
     Raises
     ------
@@ -54,31 +70,16 @@ def register_data(*, study: str, source: str, mapping: str, actor: Actor, now: d
     """
     require(actor, HOLD)
     row = _study(study)
-    data, _ = SiteData.objects.update_or_create(
+    SiteData.objects.update_or_create(
         study=row,
         defaults={
-            "source": source,
+            "source": source[:_SOURCE_LETTERS],
             "mapping": mapping,
             "query": query,
             "registered_by": actor_name(actor),
             "registered_at": now,
         },
     )
-    return data
-
-
-@write("research.freeze_rows", subject="study")
-def freeze_rows(*, study: str, harmonised: Harmonised, actor: Actor, now: datetime) -> Snapshot:
-    """Store harmonised rows as an encrypted file of the home; the same rows again are the same snapshot.
-
-    Nothing is computed on them before `sign_snapshot`.
-
-    Raises
-    ------
-    UnknownStudy, NotPermitted
-    """
-    require(actor, HOLD)
-    row = _study(study)
     digest = snapshot_hash(harmonised.table)
     note(snapshot=digest, rows=harmonised.report.kept)
     # Here and not at the first answer, which has a partner waiting for it.

@@ -18,7 +18,7 @@ from corridor.pillars.research.queries.follow_up import expected_visits
 from corridor.pillars.research.queries.studies import find_study
 from corridor.pillars.research.queries.workspace import HOLD
 from corridor.pillars.research.rules.care import CareKind
-from corridor.pillars.research.services.data import freeze_rows, register_data
+from corridor.pillars.research.services.data import freeze_rows
 from corridor.pillars.research.services.row_files import destroy_rows, write_rows
 from corridor.pillars.research.tables import SiteMapping, adherence_rows, harmonise, pack_patients, read_patients
 
@@ -88,5 +88,4 @@ def freeze_adherence(*, study: str, schedule: str, on: date, actor: Actor, now: 
     rows = adherence_rows(read, expectations)
     harmonised = harmonise(rows, protocol=protocol, mapping=SiteMapping())
     source = f"{read.url} {read.version}, {on.isoformat()}"
-    register_data(study=study, source=source[:300], mapping="", actor=actor, now=now)
-    return freeze_rows(study=study, harmonised=harmonised, actor=actor, now=now)
+    return freeze_rows(study=study, harmonised=harmonised, source=source, actor=actor, now=now)

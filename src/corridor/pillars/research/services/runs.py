@@ -312,8 +312,8 @@ def end_run(
     row = Run.objects.select_for_update().select_related("version__study").get(pk=run)
     if row.state in (Run.State.DONE, Run.State.REFUSED, Run.State.FAILED, Run.State.DISPUTED):
         return
-    row.state, row.at_site, row.reasons, row.moved_at = state, site, list(reasons), now
-    row.save(update_fields=["state", "at_site", "reasons", "moved_at"])
+    row.state, row.at_site, row.code, row.reasons, row.moved_at = state, site, code, list(reasons), now
+    row.save(update_fields=["state", "at_site", "code", "reasons", "moved_at"])
     note(study=row.version.study.name, state=state, site=site, code=code)
     if not tell:
         return

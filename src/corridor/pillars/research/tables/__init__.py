@@ -12,8 +12,15 @@ from corridor.pillars.research.tables.follow_up import (
     unpack_patients,
 )
 from corridor.pillars.research.tables.harmonising import Harmonised, NothingUsable, harmonise
-from corridor.pillars.research.tables.mapping import ColumnMissing, SiteMapping, SiteMappingFault, load_site_mapping
-from corridor.pillars.research.tables.redcap import NotOneRow
+from corridor.pillars.research.tables.mapping import (
+    ColumnMissing,
+    Scale,
+    SiteMapping,
+    SiteMappingFault,
+    load_site_mapping,
+    site_mapping_text,
+)
+from corridor.pillars.research.tables.redcap import NotOneRow, join_events
 from corridor.pillars.research.tables.report import HarmonisationReport, VariableReport
 from corridor.pillars.research.tables.snapshot import BrokenSnapshot, pack_snapshot, snapshot_hash, unpack_snapshot
 
@@ -27,6 +34,7 @@ __all__ = [
     "NotOneRow",
     "NothingUsable",
     "PatientColumnMissing",
+    "Scale",
     "SiteMapping",
     "SiteMappingFault",
     "VariableReport",
@@ -34,10 +42,12 @@ __all__ = [
     "adherence_table",
     "due_table",
     "harmonise",
+    "join_events",
     "load_site_mapping",
     "pack_patients",
     "pack_snapshot",
     "read_patients",
+    "site_mapping_text",
     "snapshot_hash",
     "unpack_patients",
     "unpack_snapshot",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from corridor.base.errors import InputFault
 from corridor.base.tablecells import dates, numbers, present
@@ -25,6 +26,7 @@ _FLAGS = {
 }
 _UNMAPPED_SHOWN = 10
 _TEXT_SHOWN = 40
+_ROWS_SHOWN = 10
 
 
 class NothingUsable(InputFault):
@@ -45,6 +47,8 @@ class Harmonised:
 class _Column:
     values: FloatArray
     report: VariableReport
+    unused: NDArray[np.bool_] | None = None
+    """Whether a cell holds something that could not be used; None where the variable comes of no single column."""
 
 
 def harmonise(frame: pl.DataFrame, *, protocol: Protocol, mapping: SiteMapping) -> Harmonised:
@@ -67,7 +71,7 @@ def harmonise(frame: pl.DataFrame, *, protocol: Protocol, mapping: SiteMapping) 
     NotOneRow
         If an export of REDCap repeats the event of a record.
     """
-    frame = join_events(frame)
+    as_it_came, frame = frame, join_events(frame)
     heading = mapping.heading(protocol.person.name, headings=frame.columns)
     persons = frame.select(present(pl.col(heading)).alias("person")).to_series()
     kept = frame.filter(persons.is_not_null())
@@ -84,12 +88,21 @@ def harmonise(frame: pl.DataFrame, *, protocol: Protocol, mapping: SiteMapping) 
             continue
         columns[variable.name] = made.get(variable.name) or _column(variable, kept, mapping)
     table = SiteTable({name: column.values for name, column in columns.items()}, tuple(names))
+    # Row 1 is the heading. Records of REDCap are put together of several rows and have no row of their own.
+    rows = np.arange(2, frame.height + 2) if frame is as_it_came else None
+    unnamed = persons.is_null().to_numpy()
     person = VariableReport(protocol.person.name, heading, kept.height, frame.height - kept.height)
     report = HarmonisationReport(
         rows=frame.height,
         kept=kept.height,
         persons=len(set(names)),
-        variables=(person, *(column.report for column in columns.values())),
+        variables=(
+            replace(person, first_rows=_first_rows(rows, unnamed)),
+            *(
+                replace(column.report, first_rows=_first_rows(None if rows is None else rows[~unnamed], column.unused))
+                for column in columns.values()
+            ),
+        ),
         checks=tuple(_checks(protocol, table)),
     )
     return Harmonised(table, report)
@@ -114,7 +127,8 @@ def _read(variable: Variable, texts: pl.Series, mapping: SiteMapping, *, source:
         VariableType.CATEGORY: lambda: _categories(variable, texts, mapping, source),
         VariableType.DATE: lambda: _days(variable, texts, mapping, source),
     }
-    return _Column(*readers[variable.type]())
+    values, report = readers[variable.type]()
+    return _Column(values, report, unused=texts.is_not_null().to_numpy() & np.isnan(values))
 
 
 def _numbers(
@@ -196,7 +210,8 @@ def _cut_column(variable: Variable, cut: Cut, frame: pl.DataFrame) -> _Column:
     order = np.array([float(codes.index(code)) for code in cut.codes])
     values = np.where(np.isnan(amounts), np.nan, order[np.minimum(places, len(order) - 1)])
     unreadable = int(texts.is_not_null().sum() - np.isfinite(amounts).sum())
-    return _Column(values, _reported(variable, f"cut of {cut.column}", values, unreadable=unreadable))
+    report = _reported(variable, f"cut of {cut.column}", values, unreadable=unreadable)
+    return _Column(values, report, unused=texts.is_not_null().to_numpy() & np.isnan(values))
 
 
 def _first_event(event: FirstEvent, frame: pl.DataFrame) -> dict[str, _Column]:
@@ -226,6 +241,12 @@ def _first_event(event: FirstEvent, frame: pl.DataFrame) -> dict[str, _Column]:
         name: _Column(values, _report(name, source, values, unreadable=unreadable))
         for name, values in ((event.time, time), (event.event, happened))
     }
+
+
+def _first_rows(rows: NDArray[np.int64] | None, concerned: NDArray[np.bool_] | None) -> tuple[int, ...]:
+    if rows is None or concerned is None:
+        return ()
+    return tuple(int(row) for row in rows[concerned][:_ROWS_SHOWN])
 
 
 def _coded_flags(frame: pl.DataFrame, heading: str) -> tuple[FloatArray, int]:

@@ -1,5 +1,6 @@
 """How the columns of a site's own table become the variables of a protocol, as a TOML file says it."""
 
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,16 @@ from typing import ClassVar
 from corridor.base.errors import InputFault
 from corridor.base.members import Members
 
-__all__ = ["ColumnMissing", "Cut", "FirstEvent", "Scale", "SiteMapping", "SiteMappingFault", "load_site_mapping"]
+__all__ = [
+    "ColumnMissing",
+    "Cut",
+    "FirstEvent",
+    "Scale",
+    "SiteMapping",
+    "SiteMappingFault",
+    "load_site_mapping",
+    "site_mapping_text",
+]
 
 _LARGE = 1e12
 
@@ -129,6 +139,47 @@ def load_site_mapping(text: str, *, variables: Iterable[str]) -> SiteMapping:
         listed = "; ".join(f"{each.pointer or '/'}: {each.text}" for each in root.faults)
         raise SiteMappingFault(f"the mapping has {len(root.faults)} fault(s): {listed}.")
     return mapping
+
+
+def site_mapping_text(mapping: SiteMapping) -> str:
+    """Return a mapping as TOML: what `load_site_mapping` reads back as the same mapping."""
+    parts = [] if mapping.day_first else [["day_first = false"]]
+    parts += [_written("columns", mapping.columns), _written("constants", mapping.constants)]
+    parts += [_written(f"codes.{_quoted(name)}", codes) for name, codes in mapping.codes.items()]
+    parts += [
+        [f"[scale.{_quoted(name)}]", f"times = {scale.times!r}", f"plus = {scale.plus!r}"]
+        for name, scale in mapping.scales.items()
+    ]
+    parts += [
+        [
+            f"[cut.{_quoted(name)}]",
+            f"column = {_quoted(cut.column)}",
+            f"bounds = [{', '.join(map(repr, cut.bounds))}]",
+            f"codes = [{', '.join(map(_quoted, cut.codes))}]",
+        ]
+        for name, cut in mapping.cuts.items()
+    ]
+    parts += [
+        [
+            "[[first_event]]",
+            f"time = {_quoted(event.time)}",
+            f"event = {_quoted(event.event)}",
+            "of = [",
+            *(f"  {{ flag = {_quoted(flag)}, days = {_quoted(days)} }}," for flag, days in event.of),
+            "]",
+        ]
+        for event in mapping.first_events
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n" if any(parts) else ""
+
+
+def _written(table: str, texts: Mapping[str, str]) -> list[str]:
+    return [f"[{table}]", *(f"{_quoted(name)} = {_quoted(text)}" for name, text in texts.items())] if texts else []
+
+
+def _quoted(text: str) -> str:
+    # A string of JSON is one of TOML but for the one control character that JSON leaves as it is.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _named(root: Members, key: str, known: set[str]) -> list[tuple[str, Members]]:

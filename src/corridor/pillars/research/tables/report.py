@@ -21,6 +21,9 @@ class VariableReport:
         Values outside the protocol's plausible range.
     unmapped : tuple of (str, int)
         Texts without a code of the protocol and how often each stands there, most frequent first, at most ten.
+    first_rows : tuple of int
+        The first rows, at most ten, whose cell holds something that could not be used, or whose pseudonym is missing;
+        the heading is row 1. Empty where rows of the table are not those of the file, as in exports of REDCap.
     """
 
     name: str
@@ -30,6 +33,7 @@ class VariableReport:
     unreadable: int = 0
     out_of_range: int = 0
     unmapped: tuple[tuple[str, int], ...] = ()
+    first_rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

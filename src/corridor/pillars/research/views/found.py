@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from corridor.accounts.access import PersonRequest, page
+from corridor.accounts.approvals import isolated
 from corridor.accounts.roles import may
+from corridor.accounts.texts import fault_text
+from corridor.base.clock import utcnow
 from corridor.pillars.research import queries
 from corridor.pillars.research.queries import Crossed, RunView, StudyView
 from corridor.pillars.research.services.runs import RELEASE
-from corridor.pillars.research.texts import GUARDS, KINDS, PRECISIONS, STANDINGS, STATES, WARNINGS
+from corridor.pillars.research.texts import ENDINGS, GUARDS, KINDS, PRECISIONS, STANDINGS, STATES, WARNINGS
 from corridor.pillars.research.views.methods import methods_text
+from corridor.pillars.research.views.printed import printed_report
 from corridor.pillars.research.views.results import show_result
 from corridor.pillars.research.views.studies import TONES, find_study_or_404
 from corridor.pillars.research.views.words import in_words, leaves
+from corridor.web.cells import language
 from corridor.web.exports import csv_response
+from corridor.web.pdf import TypefaceMissing, pdf_response
 from corridor.web.tables import Cell, Column, Table
 
-__all__ = ["report", "result", "result_csv", "result_json"]
+__all__ = ["report", "report_pdf", "result", "result_csv", "result_json"]
 
 SEE, CROSSINGS = "research.see_studies", "exchange.see_crossings"
 
@@ -79,13 +85,29 @@ def result_json(request: PersonRequest, study: str, run: uuid.UUID) -> HttpRespo
 @page(SEE)
 def report(request: PersonRequest, study: str) -> HttpResponse:
     """Show the report of a study: methods from the protocol, results, deviations, and what crossed."""
+    return render(request, "research/report.html", reported(request, find_study_or_404(request, study)))
+
+
+@page(SEE)
+def report_pdf(request: PersonRequest, study: str) -> HttpResponse:
+    """Return the report of a study as PDF, in the language of the page."""
     view = find_study_or_404(request, study)
+    try:
+        data = printed_report(reported(request, view), request=request, now=utcnow())
+    except TypefaceMissing as fault:
+        messages.error(request, fault_text(fault))
+        return redirect("research:report", study)
+    return pdf_response(data, name=f"{view.name}-{view.protocol.version}-{language()}")
+
+
+def reported(request: PersonRequest, view: StudyView) -> dict[str, Any]:
+    """Return what the report of a study says, on the page and on paper."""
     newest: dict[str, RunView] = {}
     for run in view.runs:
         newest.setdefault(run.analysis, run)
     parts = [_shown(request, view, newest[item.id]) for item in view.protocol.analyses if item.id in newest]
     blocks = [block for run in view.runs for block in queries.crossed(uuid.UUID(run.id), actor=request.user)]
-    context = {
+    return {
         "view": view,
         "title": in_words(view.protocol.title),
         "question": in_words(view.protocol.question),
@@ -95,7 +117,6 @@ def report(request: PersonRequest, study: str) -> HttpResponse:
         "crossed": _by_site(view, blocks),
         "numbers": sum(each.numbers for each in blocks if each.released),
     }
-    return render(request, "research/report.html", context)
 
 
 def _run(view: StudyView, run: uuid.UUID) -> RunView:
@@ -119,17 +140,27 @@ def _shown(request: PersonRequest, view: StudyView, run: RunView) -> dict[str, A
         "shown": shown,
         "precision": PRECISIONS.get(run.result["precision"], "") if run.result else "",
         "warnings": [WARNINGS.get(each, each) for each in (run.result or {}).get("warnings", ())],
-        "reasons": reasons_told(run.reasons),
+        "ending": ending_text(run),
+        "reasons": reasons_told(run),
     }
 
 
-def reasons_told(reasons: Sequence[str]) -> list[dict[str, Any]]:
-    """Return why a run ended: by guard of disclosure control with what helps, or the reason as it was told."""
+def ending_text(run: RunView) -> str:
+    """Return why a run ended without a result, and what helps; nothing for one that goes on or is done."""
+    if run.state not in ("refused", "failed", "disputed"):
+        return ""
+    told = ENDINGS.get(run.code)
+    return str(told) % {"site": isolated(run.at_site)} if told else _("It has no result.")
+
+
+def reasons_told(run: RunView) -> list[dict[str, Any]]:
+    """Return what the end of a run concerns: by guard of disclosure control with what helps, or in the words told."""
     found: dict[str, list[str]] = {}
-    for reason in reasons:
+    for reason in run.reasons:
         guard, colon, subject = reason.partition(": ")
         is_guard = bool(colon) and guard in GUARDS
-        found.setdefault(guard if is_guard else "", []).append(subject if is_guard else reason)
+        if is_guard or reason != run.code:
+            found.setdefault(guard if is_guard else "", []).append(subject if is_guard else reason)
     return [{"subjects": subjects, "help": GUARDS.get(guard, "")} for guard, subjects in found.items()]
 
 
@@ -199,12 +230,14 @@ def _deviations(request: PersonRequest, view: StudyView, newest: dict[str, RunVi
             found.append(_("“%(title)s” was not asked for.") % {"title": title})
         elif run.state != "done":
             told = _("“%(title)s” has no result: %(state)s.")
-            found.append(told % {"title": title, "state": STATES.get(run.state, run.state)})
+            words = told % {"title": title, "state": STATES.get(run.state, run.state)}
+            found.append(f"{words} {ending_text(run)}".strip())
     for site in view.sites:
         if site.standing != "active":
             told = _("The site %(site)s: %(standing)s. %(reason)s")
-            words = {"site": site.id, "standing": STANDINGS.get(site.standing, site.standing), "reason": site.reason}
-            found.append((told % words).strip())
+            standing = STANDINGS.get(site.standing, site.standing)
+            named = {"site": isolated(site.id), "standing": standing, "reason": isolated(site.reason)}
+            found.append(told % named)
     for version in queries.study_versions(view.name, actor=request.user):
         if version.protocol.version > 1 and version.locked_at:
             found.append(_("The protocol was amended: version %(version)d.") % {"version": version.protocol.version})

@@ -12,13 +12,16 @@ from corridor.pillars.research.texts import KINDS as NAMES
 from corridor.pillars.research.views.words import in_words, plain, variable_text
 from corridor.web.cells import language
 from corridor.web.formats import day_text
+from corridor.web.names import place_name
 
 __all__ = ["methods_text"]
 
 
 def methods_text(protocol: Protocol) -> list[str]:
     """Return the methods in paragraphs, in the language of the page; quotations stand as the protocol has them."""
-    sites = "; ".join(isolated(f"{site.institution} ({site.country})") for site in protocol.sites)
+    sites = "; ".join(
+        isolated(f"{site.institution} ({place_name(site.country, language=language())})") for site in protocol.sites
+    )
     told = [
         _(
             "%(sites)s took part under version %(version)d of the protocol, which all of them had signed before any"
@@ -54,7 +57,7 @@ def methods_text(protocol: Protocol) -> list[str]:
             )
             % {"analyses": "; ".join(in_words(item.title) for item in coarsened)}
         )
-    told.append(isolated(protocol.plan.strip()))
+        told.append(isolated(" ".join(protocol.plan.split())))
     told.append(
         _(
             "No number about fewer than %(k)d persons left a site, nor any that would have given one away together with"

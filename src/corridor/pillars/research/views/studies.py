@@ -1,4 +1,4 @@
-"""Studies: the list, one study, its protocol, and the frozen rows of this site."""
+"""Studies: the list, one study, and its protocol."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from corridor.accounts.access import PersonRequest, page
 from corridor.accounts.approvals import isolated
 from corridor.accounts.roles import may
 from corridor.pillars.research import queries
-from corridor.pillars.research.forms import ReopeningForm, StandingForm
-from corridor.pillars.research.queries import SnapshotView, StudyView
+from corridor.pillars.research.forms import DeclineForm, ReopeningForm, StandingForm
+from corridor.pillars.research.queries import StudyView
 from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.services.data import HOLD
 from corridor.pillars.research.services.runs import RELEASE, REQUEST
 from corridor.pillars.research.services.standing import PAUSE
 from corridor.pillars.research.services.studies import APPROVE
-from corridor.pillars.research.texts import CHECKS, KINDS, STANDINGS, STATES, TYPES
+from corridor.pillars.research.texts import KINDS, STANDINGS, STATES, TYPES
 from corridor.pillars.research.views.words import in_words, variable_text
-from corridor.web.tables import Cell, Column, Table
+from corridor.web.tables import Column, Table
 
 __all__ = [
     "find_study_or_404",
     "ledger_context",
     "ledger_page",
     "protocol_page",
-    "rows_page",
     "standing_choices",
     "study_context",
     "study_list",
@@ -75,7 +74,7 @@ def protocol_page(request: PersonRequest, study: str, hash_: str) -> HttpRespons
         "question": in_words(protocol.question),
         "population": in_words(protocol.population_text),
         "conditions": [
-            f"{variable_text(protocol, each.variable)} {_operator(each.operator)} {', '.join(map(str, each.values))}"
+            f"{variable_text(protocol, each.variable)} {_operator(each.operator)} {', '.join(map(_value, each.values))}"
             for each in protocol.population
         ],
         "exposure": variable_text(protocol, protocol.exposure),
@@ -88,19 +87,6 @@ def protocol_page(request: PersonRequest, study: str, hash_: str) -> HttpRespons
         "changes": _changes(before, protocol) if before else None,
     }
     return render(request, "research/protocol.html", context)
-
-
-@page(HOLD)
-def rows_page(request: PersonRequest, study: str) -> HttpResponse:
-    """Show what harmonising this site's table found, for the steward who signs it."""
-    view = find_study_or_404(request, study)
-    found = queries.snapshots(study, actor=request.user)
-    context = {
-        "view": view,
-        "title": in_words(view.protocol.title),
-        "reports": [_reported(view.protocol, each) for each in found],
-    }
-    return render(request, "research/rows.html", context)
 
 
 @page(SEE)
@@ -158,18 +144,23 @@ def study_context(
     actor, own = request.user, next((site for site in view.sites if site.is_own), None)
     rows = queries.snapshots(view.name, actor=actor)
     choices = standing_choices(own.standing if own else "")
+    sites = [{"site": site, "standing": STANDINGS.get(site.standing, site.standing)} for site in view.sites]
+    takes_part = own is not None and own.standing not in ("left", "closed")
+    may_sign = may(actor, APPROVE) and takes_part and own is not None and own.signed_at is None
     return {
         "view": view,
         "own": own,
         "title": in_words(view.protocol.title),
         "question": in_words(view.protocol.question),
-        "sites": [{"site": site, "standing": STANDINGS.get(site.standing, site.standing)} for site in view.sites],
-        "unsigned": [site.id for site in view.sites if site.signed_at is None],
+        "sites": sites,
+        "gone": [each for each, site in zip(sites, view.sites, strict=True) if site.standing != "active"],
+        "unsigned": [site.id for site in view.sites if site.signed_at is None and site.standing == "active"],
         "plan": [_planned(view, item.id) for item in view.protocol.analyses],
         "late": sorted({site for run in view.runs for site in run.waits_for}),
         "versions": queries.study_versions(view.name, actor=actor),
         "unsigned_rows": [each for each in rows if each.signed_at is None],
-        "may_sign": may(actor, APPROVE) and own is not None and own.signed_at is None,
+        "may_sign": may_sign,
+        "decline_form": DeclineForm(auto_id="decline_%s") if may_sign and may(actor, PAUSE) else None,
         "may_request": may(actor, REQUEST) and view.locked_at is not None,
         "may_hold": may(actor, HOLD),
         "standing_form": (standing_form or StandingForm(choices=choices)) if may(actor, PAUSE) and choices else None,
@@ -248,49 +239,12 @@ def _domain(variable: Any) -> str:
     return ""
 
 
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _bound(value: float | None) -> str:
     return "" if value is None else f"{value:g}"
-
-
-def _reported(protocol: Protocol, snapshot: SnapshotView) -> dict[str, Any]:
-    report = snapshot.report
-    table = Table(
-        caption=_("Variables as they were found in the table"),
-        quiet_caption=True,
-        columns=[
-            Column("variable", _("Variable"), foreign=True),
-            Column("source", _("From"), foreign=True),
-            Column("filled", _("Filled"), kind="number"),
-            Column("missing", _("Missing"), kind="number"),
-            Column("unreadable", _("Unreadable"), kind="number"),
-            Column("out_of_range", _("Out of range"), kind="number"),
-            Column("unmapped", _("Without a code"), foreign=True),
-        ],
-        rows=[
-            [
-                variable_text(protocol, each["name"]),
-                each["source"],
-                each["filled"],
-                *(_watched(each[name]) for name in ("missing", "unreadable", "out_of_range")),
-                Cell(", ".join(f"{text} × {count}" for text, count in each["unmapped"])),
-            ]
-            for each in report["variables"]
-        ],
-    )
-    checks = [
-        {
-            "text": CHECKS.get(each["code"], each["code"]),
-            "variables": ", ".join(each["variables"]),
-            "rows": each["rows"],
-        }
-        for each in report["checks"]
-        if each["rows"]
-    ]
-    return {"snapshot": snapshot, "table": table, "checks": checks, "read": report["rows"], "kept": report["kept"]}
-
-
-def _watched(count: int) -> Cell:
-    return Cell(count, state="alarm" if count else "")
 
 
 def _changes(before: Protocol, after: Protocol) -> Table:

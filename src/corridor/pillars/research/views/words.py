@@ -77,7 +77,8 @@ def p_text(value: float | None) -> str:
     """Return a p value."""
     if value is None:
         return ""
-    return f"< {plain(_LEAST_P, 4)}" if value < _LEAST_P else plain(value, 4)
+    # Isolated left to right: in a line of Urdu the sign would turn around.
+    return f"\u2066< {plain(_LEAST_P, 4)}\u2069" if value < _LEAST_P else plain(value, 4)
 
 
 def leaves(value: object, name: str = "") -> list[tuple[str, object]]:
@@ -92,4 +93,4 @@ def leaves(value: object, name: str = "") -> list[tuple[str, object]]:
 def p_claim(value: float | None) -> str:
     """Return a p value with its sign of comparison, for a sentence: ``= 0.012`` or ``< 0.0001``."""
     text = p_text(value)
-    return text if text.startswith("<") else f"= {text}"
+    return text if "<" in text else f"= {text}"

@@ -174,17 +174,16 @@ def _kept(request: PersonRequest, form: UploadForm) -> str:
         basis=answers["basis"] or answers["base"].basis,
         simulated=answers["simulated"] or answers["base"].simulated,
     )
-    described = uploads.Upload(
-        token="",
+    return uploads.keep(
+        answers["file"],
         person_id=request.user.pk,
         name=str(getattr(request.FILES["file"], "name", ""))[:200],
         kind=answers["kind"],
         source=answers["source"].strip(),
         encoding=answers["encoding"],
-        as_of=uploads.moment_of(answers["as_of_on"], now=utcnow()).isoformat(),
-        mapping=mapping.as_dict(),
+        as_of=uploads.moment_of(answers["as_of_on"], now=utcnow()),
+        mapping=mapping,
     )
-    return uploads.keep(answers["file"], upload=described)
 
 
 def _headings(kept: uploads.Upload) -> list[str]:

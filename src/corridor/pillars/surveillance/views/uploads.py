@@ -1,37 +1,21 @@
-"""Uploaded files between preview and commit: in the home, for the node's eyes alone, gone after two hours.
+"""What a person said of an uploaded line list or count file, and the lists of what could not be read of it.
 
-What is kept is the file as it came, beside the answers of the form, under a name that nobody can guess; it is deleted
-as soon as it was taken in or turned away. Lists of what could not be read hold no values and are kept for download.
+The file itself is kept by `corridor.web.uploads`. The lists hold no values and are kept for download.
 """
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-import re
-import secrets
-import tempfile
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
-
-from corridor.base.errors import WrongUsage
 from corridor.pillars.surveillance.tables import Mapping
+from corridor.web import uploads
+from corridor.web.uploads import KeptFile, NoSuchUpload, forget, sweep
 
 __all__ = ["NoSuchUpload", "Upload", "forget", "keep", "keep_rejects", "open_upload", "rejects_of", "remap", "sweep"]
 
-KEPT_FOR = timedelta(hours=2)
-_TOKEN = re.compile(r"[0-9a-f]{32}")
-
-
-class NoSuchUpload(WrongUsage):
-    """The uploaded file is not kept any more."""
-
-    code = "no-such-upload"
+_PURPOSE = "surveillance"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +24,11 @@ class Upload:
 
     Attributes
     ----------
-    person_id : who uploaded it; nobody else can open it
     mapping : as `Mapping.as_dict` gives it
     as_of : ISO moment of the extract
     """
 
-    token: str
-    person_id: int
-    name: str
+    file: KeptFile
     kind: str
     source: str
     encoding: str
@@ -55,9 +36,19 @@ class Upload:
     mapping: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def token(self) -> str:
+        """The name under which the file is kept."""
+        return self.file.token
+
+    @property
+    def name(self) -> str:
+        """The name of the file, as its person has it."""
+        return self.file.name
+
+    @property
     def data(self) -> bytes:
         """The bytes of the file."""
-        return (folder() / f"{self.token}.upload").read_bytes()
+        return self.file.data
 
     @property
     def as_of_at(self) -> datetime:
@@ -71,17 +62,24 @@ class Upload:
         return Mapping(**content.pop("options", {}), **content)
 
 
-def keep(data: bytes, *, upload: Upload) -> str:
+def keep(
+    data: bytes, *, person_id: int, name: str, kind: str, source: str, encoding: str, as_of: datetime, mapping: Mapping
+) -> str:
     """Keep a file and what was said of it; return its token."""
-    token = secrets.token_hex(16)
-    _write(folder() / f"{token}.upload", data)
-    _describe(replace(upload, token=token))
-    return token
+    answers = {
+        "kind": kind,
+        "source": source,
+        "encoding": encoding,
+        "as_of": as_of.isoformat(),
+        "mapping": mapping.as_dict(),
+    }
+    return uploads.keep(data, person_id=person_id, purpose=_PURPOSE, name=name, answers=answers).token
 
 
 def remap(upload: Upload, mapping: Mapping) -> None:
     """Keep another mapping beside the file."""
-    _describe(replace(upload, mapping=mapping.as_dict()))
+    answers = {**upload.file.answers, "mapping": mapping.as_dict()}
+    uploads.describe(replace(upload.file, answers=answers))
 
 
 def open_upload(token: str, *, person_id: int) -> Upload:
@@ -92,65 +90,19 @@ def open_upload(token: str, *, person_id: int) -> Upload:
     NoSuchUpload
         If it was taken in, turned away, or two hours have passed; or if it is somebody else's.
     """
-    path = folder() / f"{token}.json"
-    if _TOKEN.fullmatch(token) is None or not path.is_file() or not path.with_suffix(".upload").is_file():
-        raise NoSuchUpload("this file is no longer kept. Upload it again.")
-    upload = Upload(**json.loads(path.read_text(encoding="utf-8")))
-    if upload.person_id != person_id:
-        raise NoSuchUpload("this file is no longer kept. Upload it again.")
-    return upload
-
-
-def forget(token: str) -> None:
-    """Delete a file and what was said of it."""
-    for ending in ("upload", "json"):
-        (folder() / f"{token}.{ending}").unlink(missing_ok=True)
-
-
-def sweep(*, now: datetime) -> int:
-    """Delete the files that nobody came back for within two hours; return how many."""
-    oldest = (now - KEPT_FOR).timestamp()
-    old = [path for path in folder().glob("*.upload") if path.stat().st_mtime < oldest]
-    for path in old:
-        forget(path.stem)
-    return len(old)
+    kept = uploads.open_file(token, person_id=person_id, purpose=_PURPOSE)
+    return Upload(file=kept, **kept.answers)
 
 
 def keep_rejects(data: bytes, *, import_id: int) -> None:
     """Keep the list of what could not be read, for download; it names rows, columns and reasons, no value."""
-    _write(folder() / f"rejects-{import_id}.csv", data)
+    uploads.write_file(f"rejects-{import_id}.csv", data)
 
 
 def rejects_of(import_id: int) -> bytes | None:
     """Return the kept list of an import, or None where there is none."""
-    path = folder() / f"rejects-{import_id}.csv"
+    path = uploads.folder() / f"rejects-{import_id}.csv"
     return path.read_bytes() if path.is_file() else None
-
-
-def folder() -> Path:
-    """Return the folder of uploads, made on first use and readable by the node alone."""
-    home = getattr(settings, "CORRIDOR_HOME", None)
-    if home is None:
-        return Path(_own_folder().name)
-    path = Path(home) / "uploads"
-    path.mkdir(exist_ok=True, mode=0o700)
-    return path
-
-
-@functools.cache
-def _own_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="corridor-uploads-")
-
-
-def _describe(upload: Upload) -> None:
-    _write(folder() / f"{upload.token}.json", json.dumps(asdict(upload)).encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
-    Path(temporary).replace(path)
 
 
 def moment_of(day: Any, *, now: datetime) -> datetime:
