@@ -82,3 +82,17 @@ def test_overlap_and_weights_are_warned_about_where_the_document_says(where, war
     assert set(found["warnings"]) == warned
     assert (sum(balance["few_others_alike"].values()) > MOST_APART * n) == bool(warned)
     assert balance["arms"]["1"]["effective_n"] > LEAST_EFFECTIVE * balance["arms"]["1"]["n"]
+
+
+@pytest.mark.parametrize(("ties", "by_edges", "by_end"), [("efron", -0.17, -0.78), ("breslow", -0.02, -0.78)])
+def test_one_risk_set_is_shifted_as_the_document_on_analyses_says(ties, by_edges, by_end):
+    def until_the_last_edge(members):
+        members["endpoints"][0]["follow_up_days"] = int(coarse["edges"][-1])
+
+    options = {**ENDPOINT, "terms": ["hormon"], "ties": ties}
+    coarse = done(protocol_with("cox-unstratified", **options))["values"]
+    exact = done(protocol_with("cox-unstratified", **options), policy=REHEARSAL)["values"]
+    cut = done(protocol_with("cox-unstratified", until_the_last_edge, **options), policy=REHEARSAL)["values"]
+
+    assert (coarse["coef"][0] - cut["coef"][0]) / cut["se"][0] == pytest.approx(by_edges, abs=0.005)
+    assert (cut["coef"][0] - exact["coef"][0]) / exact["se"][0] == pytest.approx(by_end, abs=0.005)

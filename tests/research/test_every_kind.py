@@ -215,11 +215,16 @@ def test_pages_of_coarsened_results_say_their_numbers(results: dict[str, dict[st
     share = 100 * results["all-pairs"]["values"]["concordance"]["value"]
     assert f"{share:.1f} % are in the order of the model" in shown("all-pairs", results).answer
     ages = [list(row) for row in shown("ages", results).tables[0].rows]
-    assert [row[2] for row in ages] == ["45.45", "54.33", "63.40"]
+    assert [row[2] for row in ages] == [45.45, 54.33, 63.4]
+    assert shown("ages", results).answer == "Median 54.33, 95% interval from 53.40 to 55.28."
+    assert shown("receptors", results).answer.endswith("34.58 (Hormonal treatment: yes).")
     assert ages[1][-1] == "above 54, up to 55"
     assert len(shown("curves", results).charts) == 3
     assert shown("curves", results).answer.startswith("Peto-Peto test: p <")
-    assert "Cumulative incidence" in str(shown("competing", results).tables[1].caption)
+    incidence = shown("competing", results).charts[1].table
+    assert "Cumulative incidence" in str(incidence.caption)
+    last = results["competing"]["values"]["arms"]["all"]["incidence"]
+    assert list(incidence.rows)[-1][2:] == [last[kind]["incidence"][-1] for kind in ("event", "competing")]
 
 
 def test_methods_say_what_became_of_missing_values_and_what_is_coarsened() -> None:
@@ -250,9 +255,9 @@ def test_two_nodes_come_to_the_numbers_of_the_command(
 ) -> None:
     study = StudyCorridor(make_corridor(*SITES.values()), *protocol_of(group))
     study.ready(write_cohorts(tmp_path))
-    for name in group:
-        run = study.request(name)
-        study.settle()
+    runs = {name: study.request(name) for name in group}
+    study.settle()
+    for name, run in runs.items():
         at_nl, at_de = study.run(run, "nl"), study.run(run, "de")
         assert (at_nl.state, at_de.state) == ("done", "done"), (name, at_nl.reasons, at_de.reasons)
         assert at_nl.result == at_de.result

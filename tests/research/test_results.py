@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import RequestFactory
 
-from corridor.pillars.research.charts import CurveArm, Effect, forest_plot, love_plot, survival_plot
+from corridor.pillars.research.charts import CurveArm, Effect, forest_plot, love_plot, share_plot, survival_plot
 from corridor.pillars.research.rules.analyses import KINDS
 from corridor.pillars.research.rules.protocol import AnalysisItem
 from corridor.pillars.research.texts import KINDS as NAMES
@@ -83,3 +83,17 @@ def test_numbers_at_risk_are_those_just_before_the_day() -> None:
 
     words = [row["word"] for layer in spec["layer"] for row in layer["data"]["values"] if "word" in row]
     assert words == ["a", "100", "100", "100", "100", "80", "80", "80"]
+
+
+def test_lines_of_shares_bear_their_names_where_there_are_several() -> None:
+    lower, upper = ("no", (0, 10, 20), (0.0, 0.4, 0.6)), ("yes", (0, 10, 20), (0.0, 0.5, 0.9))
+
+    one = share_plot([lower], value="fmol", share="share")
+    two = share_plot([lower, upper], value="fmol", share="share", is_step=True)
+
+    assert [layer["data"]["values"] for layer in one["layer"]] == [
+        [{"t": 0.0, "s": 0.0}, {"t": 10.0, "s": 0.4}, {"t": 20.0, "s": 0.6}]
+    ]
+    named = [layer for layer in two["layer"] if layer["mark"]["type"] == "text"]
+    assert [(layer["data"]["values"][0]["word"], layer["mark"]["dy"]) for layer in named] == [("no", 16), ("yes", -18)]
+    assert {layer["mark"].get("interpolate") for layer in two["layer"]} == {"step-after", None}

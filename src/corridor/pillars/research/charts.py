@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CurveArm", "Effect", "forest_plot", "love_plot", "survival_plot"]
+__all__ = ["CurveArm", "Effect", "forest_plot", "love_plot", "share_plot", "survival_plot"]
 
 ROW_HEIGHT = 30
 CURVE_HEIGHT = 300
@@ -187,6 +187,41 @@ def survival_plot(arms: Sequence[CurveArm], *, time: str, survival: str) -> dict
             ),
         ]
     return _layers(layers, height=CURVE_HEIGHT)
+
+
+def share_plot(
+    lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], *, value: str, share: str, is_step: bool = False
+) -> dict[str, Any]:
+    """Return the Vega-Lite definition of rising shares of patients, each line with its name where there are several.
+
+    Parameters
+    ----------
+    lines : at most four, each its name, values and the share up to each of them, from 0 to 1
+    value, share : titles of the axes
+    is_step : shares rise at the values; else evenly between them
+    """
+    first, last = min(values[0] for _, values, _ in lines), max(values[-1] for _, values, _ in lines)
+    x = {"type": "quantitative", "title": value, "scale": {"domain": [first, last], "nice": False}}
+    x |= {"axis": {"grid": False, "tickCount": 6}}
+    y = {"type": "quantitative", "title": share, "scale": {"domain": [0, 1]}}
+    y |= {"axis": {"values": [0, 0.25, 0.5, 0.75, 1], "format": "%", "grid": True}}
+    at = first + _LABEL_AT * (last - first)
+    highest = max(_share_at(values, shares, at) for _, values, shares in lines)
+    layers = []
+    for style, (label, values, shares) in zip(_ARM_STYLES, lines, strict=False):
+        points = [{"t": float(t), "s": float(s)} for t, s in zip(values, shares, strict=True)]
+        mark = {"type": "line", "interpolate": "step-after" if is_step else "linear"}
+        layers.append(_mark(mark, style, points, {"x": {**x, "field": "t"}, "y": {**y, "field": "s"}}))
+        if len(lines) > 1:
+            here = _share_at(values, shares, at)
+            name = {"t": at, "s": here, "word": label}
+            layers.append(_words([name], x, y, {"align": "center", "dy": -18 if here >= highest else 16}))
+    return _layers(layers, height=CURVE_HEIGHT)
+
+
+def _share_at(values: Sequence[float], shares: Sequence[float], at: float) -> float:
+    """Return the share up to the last of `values` that is not above `at`."""
+    return next((s for t, s in zip(reversed(values), reversed(shares), strict=True) if t <= at), 0.0)
 
 
 def _survival(arm: CurveArm, at: float) -> float:

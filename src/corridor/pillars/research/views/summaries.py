@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
+from itertools import accumulate, pairwise
+from typing import Any
 
 from django.utils.translation import gettext as _
 
-from corridor.pillars.research.charts import love_plot
+from corridor.pillars.research.charts import love_plot, share_plot
 from corridor.pillars.research.views.shown import Asked, ShownResult, arm_text, counted
 from corridor.pillars.research.views.words import code_text, plain, variable_text
 from corridor.web.tables import Cell, Column, Table
@@ -89,50 +91,89 @@ def show_moments(asked: Asked) -> ShownResult:
 
 
 def show_quantiles(asked: Asked) -> ShownResult:
-    """Return quantiles by arm, with limits and the bin in which each lies."""
+    """Return quantiles by arm, with limits and the bin in which each lies, and how the values rise."""
     values, by = asked.values, str(asked.item.options.get("by") or "")
     name = variable_text(asked.protocol, values["variable"])
-    rows = [
-        [
-            arm_text(asked, by, label),
-            each["share"],
-            *(_number(each[key]) for key in ("value", "low", "high")),
-            _bin(*each["bin"]),
-        ]
-        for label, arm in values["arms"].items()
-        for each in arm["quantiles"]
-    ]
+    labels = {label: arm_text(asked, by, label) for label in values["arms"]}
     table = Table(
         caption=name,
         columns=[
             Column("arm", _("Arm"), foreign=True),
             Column("share", _("Share below"), kind="percent"),
-            Column("value", _("Quantile")),
-            Column("low", _("Lower limit")),
-            Column("high", _("Upper limit")),
+            Column("value", _("Quantile"), kind="number"),
+            Column("low", _("Lower limit"), kind="number"),
+            Column("high", _("Upper limit"), kind="number"),
             Column("bin", _("Lies in")),
         ],
-        rows=rows,
+        rows=[
+            [
+                labels[label],
+                each["share"],
+                *(_rounded(each[key]) for key in ("value", "low", "high")),
+                _bin(*each["bin"]),
+            ]
+            for label, arm in values["arms"].items()
+            for each in arm["quantiles"]
+        ],
     )
     counts = Table(
         caption=_("Patients by bin of values"),
         columns=[
             Column("bin", _("Bin")),
-            *(
-                Column(f"arm-{label}", arm_text(asked, by, label), kind="number", foreign=True)
-                for label in values["arms"]
-            ),
+            *(Column(f"arm-{label}", text, kind="number", foreign=True) for label, text in labels.items()),
         ],
         rows=[
             [_bin(begin, end), *(arm["counts"][place] for arm in values["arms"].values())]
             for place, (begin, end) in enumerate(pairwise(values["edges"]))
         ],
     )
-    return ShownResult(counted(sum(values["n"].values()), len(asked.protocol.sites)), (table, counts))
+    # The last bin reaches to the greatest plausible value: drawn to scale it would hide all others.
+    shown = max(len(values["edges"]) - 1, 2)
+    chart = asked.drawn(
+        share_plot(
+            [
+                (labels[label], values["edges"][:shown], _shares_up_to(arm["counts"])[:shown])
+                for label, arm in values["arms"].items()
+            ],
+            value=name,
+            share=_("Share up to the value"),
+        ),
+        title=_("How the values rise"),
+        description=_("Share of patients up to each edge of the bins; the table has the patients of each bin."),
+        table=counts,
+        note=_("Within a bin patients are taken to be evenly spread."),
+    )
+    return ShownResult(_medians(values, labels, by) or _of_all(asked), (table,), (chart,))
 
 
-def _number(value: float | None) -> str | None:
-    return None if value is None else plain(value)
+def _of_all(asked: Asked) -> str:
+    return counted(sum(asked.values["n"].values()), len(asked.protocol.sites))
+
+
+def _medians(values: Mapping[str, Any], labels: Mapping[str, str], by: str) -> str:
+    told = []
+    for label, arm in values["arms"].items():
+        half = next((each for each in arm["quantiles"] if each["share"] == 0.5), None)
+        if half is None:
+            return ""
+        told.append(
+            (
+                _("Median %(value)s, 95%% interval from %(low)s to %(high)s (%(arm)s).")
+                if by
+                else _("Median %(value)s, 95%% interval from %(low)s to %(high)s.")
+            )
+            % {"arm": labels[label], **{key: plain(half[key]) or "–" for key in ("value", "low", "high")}}
+        )
+    return " ".join(told)
+
+
+def _shares_up_to(counts: list[int]) -> list[float]:
+    total = sum(counts)
+    return [0.0, *(so_far / total for so_far in accumulate(counts))]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
 
 
 def _bin(begin: float, end: float) -> str:

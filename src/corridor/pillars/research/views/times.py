@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from corridor.pillars.research.charts import CurveArm, survival_plot
+from corridor.pillars.research.charts import CurveArm, share_plot, survival_plot
 from corridor.pillars.research.views.shown import Asked, ShownResult, arm_text, counted, sites_table
 from corridor.pillars.research.views.words import p_claim, plain
 from corridor.web.charts import ChartFrame
@@ -26,7 +26,7 @@ def show_curves(asked: Asked) -> ShownResult:
         charts.append(_chart(asked, found["arms"], labels, title=title))
     tables = [_medians(values["arms"], labels)]
     if any("incidence" in arm for arm in values["arms"].values()):
-        tables.append(_incidence(values["arms"], labels))
+        charts.append(_incidence(asked, values["arms"], labels))
     test = values.get("logrank")
     if test:
         tables.append(_test_table(asked, test, by))
@@ -84,7 +84,7 @@ def _medians(arms: Mapping[str, Any], labels: Mapping[str, str]) -> Table:
                 arm["at_risk"][0] if arm["at_risk"] else None,
                 sum(arm["events"]),
                 *(half.get(key) for key in ("value", "low", "high")),
-                *([plain(mean.get(key), 1) or None for key in ("value", "low", "high")] if has_mean else []),
+                *([_rounded(mean.get(key)) for key in ("value", "low", "high")] if has_mean else []),
             ]
         )
     tau = next((arm["restricted_mean"]["tau"] for arm in arms.values() if arm.get("restricted_mean")), 0.0)
@@ -100,9 +100,9 @@ def _medians(arms: Mapping[str, Any], labels: Mapping[str, str]) -> Table:
             Column("high", _("Upper limit"), kind="number"),
             *(
                 [
-                    Column("mean", _("Restricted mean")),
-                    Column("mean-low", _("Lower limit")),
-                    Column("mean-high", _("Upper limit")),
+                    Column("mean", _("Restricted mean"), kind="number"),
+                    Column("mean-low", _("Lower limit"), kind="number"),
+                    Column("mean-high", _("Upper limit"), kind="number"),
                 ]
                 if has_mean
                 else []
@@ -112,26 +112,36 @@ def _medians(arms: Mapping[str, Any], labels: Mapping[str, str]) -> Table:
     )
 
 
-def _incidence(arms: Mapping[str, Any], labels: Mapping[str, str]) -> Table:
-    return Table(
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _incidence(asked: Asked, arms: Mapping[str, Any], labels: Mapping[str, str]) -> ChartFrame:
+    kinds = {"event": _("Event"), "competing": _("Competing event")}
+    table = Table(
         caption=_("Cumulative incidence where another event may come first"),
         columns=[
             Column("arm", _("Arm"), foreign=True),
             Column("day", _("Day"), kind="number"),
-            Column("event", _("Event"), kind="percent"),
-            Column("competing", _("Competing event"), kind="percent"),
+            *(Column(kind, text, kind="percent") for kind, text in kinds.items()),
         ],
         rows=[
             [labels[name], *row]
             for name, arm in arms.items()
-            if "incidence" in arm
-            for row in zip(
-                arm["times"],
-                arm["incidence"]["event"]["incidence"],
-                arm["incidence"]["competing"]["incidence"],
-                strict=True,
-            )
+            for row in zip(arm["times"], *(arm["incidence"][kind]["incidence"] for kind in kinds), strict=True)
         ],
+    )
+    lines = [
+        (text if len(arms) == 1 else f"{labels[name]}, {text}", [0, *arm["times"]], [0, *shares["incidence"]])
+        for name, arm in arms.items()
+        for text, shares in ((kinds[kind], arm["incidence"][kind]) for kind in kinds)
+    ]
+    return asked.drawn(
+        share_plot(lines, value=_("Days from time zero"), share=_("Share with the event"), is_step=True),
+        title=_("Cumulative incidence where another event may come first"),
+        description=_("Share of patients with each event by days; the table has the same."),
+        table=table,
+        note=_("Times are rounded up to the grid of the protocol."),
     )
 
 

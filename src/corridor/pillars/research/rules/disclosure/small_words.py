@@ -138,7 +138,7 @@ class Words:
         Notes
         -----
         The search for words of least weight of Brouwer and Zimmermann: Betten, Braun, Fripertinger, Kerber, Kohnert and
-        Wassermann 2006, Error-Correcting Linear Codes, section 1.8.
+        Wassermann 2006, Error-Correcting Linear Codes, chapter 1.
         """
         rank, unused = len(self.rows), np.ones(len(self.sizes), dtype=bool)
         forms, pivots = [self.rows], self.pivots
