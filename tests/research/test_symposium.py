@@ -186,6 +186,16 @@ def test_a_figure_of_a_run_without_a_result_is_not_added(made: StudyCorridor) ->
         add(made, "nl", "agenda", "No figure", run=run)
 
 
+@pytest.mark.parametrize("text", ["", "x" * 2001, "red\x1b[31m", "name\u202etxt.exe"])
+def test_a_text_that_is_not_shown_as_it_is_written_is_not_added_and_not_taken(made: StudyCorridor, text: str) -> None:
+    with pytest.raises(EntryUnfit, match="without control characters: text"):
+        add(made, "nl", "agenda", text)
+    with pytest.raises(ValueError, match="text"):
+        message(text=text)
+    with made.nodes["nl"]:
+        assert not SymposiumEntry.objects.exists()
+
+
 def test_an_auditor_reads_and_adds_nothing(made: StudyCorridor) -> None:
     with pytest.raises(NotPermitted):
         add(made, "nl", "agenda", "Not mine to say", by="eye")

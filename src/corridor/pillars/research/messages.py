@@ -43,6 +43,8 @@ _Text = Annotated[str, Field(max_length=400_000), _PUBLIC]
 _Note = Annotated[str, Field(max_length=2_000), _PUBLIC]
 _Round = Annotated[int, Field(ge=1, le=1_000), _PUBLIC]
 _Name = Annotated[str, Field(min_length=1, max_length=200), _PUBLIC]
+_SHOWN = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
+"""Text that a page and a terminal show as it is: no control characters, none that change the direction of others."""
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -189,8 +191,8 @@ class SymposiumEntryMessage(Message):
     revision: Annotated[int, Field(ge=1, le=100_000), _PUBLIC]
     year: Annotated[int, Field(ge=2000, le=2200), _PUBLIC]
     kind: Annotated[Literal["agenda", "figure", "decision", "publication"], _PUBLIC]
-    text: _Note
-    owner: Annotated[str, Field(max_length=300), _PUBLIC]
+    text: Annotated[str, Field(min_length=1, max_length=2_000, pattern=_SHOWN), _PUBLIC]
+    owner: Annotated[str, Field(max_length=300, pattern=_SHOWN), _PUBLIC]
     day: Annotated[date | None, _PUBLIC]
     standing: Annotated[Literal["open", "done", "withdrawn"], _PUBLIC]
     run: Annotated[str | None, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"), _PUBLIC]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import ClassVar
 
+from pydantic import ValidationError
+
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
@@ -197,21 +199,27 @@ def _take(received: Received, *, author: str) -> None:
 
 def _tell(entry: SymposiumEntry, *, actor: Actor, now: datetime) -> None:
     protocol = current_protocol(entry.study)
-    message = SymposiumEntryMessage.model_validate(
-        {
-            "study": entry.study.name,
-            "entry": str(entry.pk),
-            "revision": entry.revision,
-            "year": entry.year,
-            "kind": entry.kind,
-            "text": entry.text,
-            "owner": entry.owner,
-            "day": entry.day,
-            "standing": entry.standing,
-            "run": str(entry.run) if entry.run else None,
-            "blocks": entry.blocks,
-            "stated_at": now,
-            "simulated": protocol.simulated,
-        }
-    )
+    members = {
+        "study": entry.study.name,
+        "entry": str(entry.pk),
+        "revision": entry.revision,
+        "year": entry.year,
+        "kind": entry.kind,
+        "text": entry.text,
+        "owner": entry.owner,
+        "day": entry.day,
+        "standing": entry.standing,
+        "run": str(entry.run) if entry.run else None,
+        "blocks": entry.blocks,
+        "stated_at": now,
+        "simulated": protocol.simulated,
+    }
+    try:
+        message = SymposiumEntryMessage.model_validate(members)
+    except ValidationError as fault:
+        places = ", ".join(".".join(map(str, each["loc"])) for each in fault.errors(include_input=False))
+        raise EntryUnfit(
+            "expected a text of 1 to 2,000 characters and an owner of at most 300,"
+            f" without control characters: {places}."
+        ) from None
     send_act(message, study=entry.study, protocol=protocol, actor=actor, now=now)
