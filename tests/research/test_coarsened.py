@@ -15,9 +15,11 @@ from corridor.pillars.research.rules.disclosure import REHEARSAL, Policy
 from corridor.pillars.research.rules.engine import AnswerRefused, answer_request, next_step
 from corridor.pillars.research.rules.ledger import Ledger, MemoryLedger
 from corridor.pillars.research.rules.protocol.reading import MalformedProtocol
+from corridor.pillars.research.rules.rehearsal import run_on_tables
 from corridor.pillars.research.rules.rows import SiteTable
 from tests.golden.breast_cancer import golden
 from tests.reference import coarse as slow
+from tests.research.studies import breast_protocol
 from tests.research.test_analyses import ENDPOINT, TERMS, by_site, done, protocol_with, run, site_tables
 
 GRID = 30
@@ -249,9 +251,36 @@ def test_other_bins_of_the_same_persons_are_not_told_where_the_difference_is_few
         assert {breach.guard for breach in refusal.value.breaches} == {"differencing"}
 
 
+@pytest.mark.parametrize(("edges", "is_told"), [([420, 780, 1620], True), (None, False)], ids=["named", "of-the-grid"])
+def test_analyses_by_time_of_the_same_patients_can_be_had_together_where_the_plan_names_their_edges(edges, is_told):
+    options = {**ENDPOINT, **({"edges": edges} if edges else {})}
+
+    def plan(members: dict[str, Any]) -> None:
+        members["analyses"] = [
+            {"id": "fit", "kind": "cox-unstratified", "title": {"en": "x"}, "terms": ["hormon"], **options},
+            {"id": "pairs", "kind": "concordance", "title": {"en": "x"}, "terms": TERMS, **options},
+            {"id": "curves", "kind": "kaplan-meier", "title": {"en": "x"}, "by": "hormon", **options},
+        ]
+
+    protocol = breast_protocol(plan)[1]
+    ledgers: dict[str, Ledger] = {site: MemoryLedger(table, site) for site, table in site_tables().items()}
+    found = [
+        run_on_tables(protocol, name, tables=site_tables(), policy=Policy.of(protocol.disclosure), ledgers=ledgers)
+        for name in ("fit", "pairs", "curves")
+    ]
+
+    assert [each["state"] for each in found] == ["done", "done", "done" if is_told else "refused"]
+    if is_told:
+        assert [each["values"]["edges"] for each in found] == [[0, 420, 780, 1620], [0, 420, 780], [0, 420, 780, 1620]]
+    else:
+        assert found[-1]["reasons"] == ["differencing: rows"]
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "pointer"),
     [
+        ("kaplan-meier", {"endpoint": "rfs", "edges": [300, 310]}, "edges"),
+        ("cox-unstratified", {"endpoint": "rfs", "terms": ["hormon"], "edges": [600, 300]}, "edges"),
         ("quantiles", {"variable": "meno", "step": 1}, "variable"),
         ("quantiles", {"variable": "age_years", "step": 0.001}, "step"),
         ("quantiles", {"variable": "age_years", "step": 1, "shares": [1.5]}, "shares/0"),

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from corridor.base.members import Members
+from corridor.pillars.research.rules.analyses.arms import read_edges
 from corridor.pillars.research.rules.analyses.base import (
     Answer,
     Blocks,
@@ -21,7 +22,13 @@ from corridor.pillars.research.rules.analyses.base import (
     sum_of,
 )
 from corridor.pillars.research.rules.analyses.cox import CoxBySite
-from corridor.pillars.research.rules.analyses.time_tables import Timed, answer_on_time, next_on_time, tables_by_site
+from corridor.pillars.research.rules.analyses.time_tables import (
+    Timed,
+    answer_on_time,
+    first_on_time,
+    next_on_time,
+    tables_by_site,
+)
 from corridor.pillars.research.rules.disclosure import Exposure, Policy, shares_of_sums
 from corridor.pillars.research.rules.rows import FloatArray, Rows
 from corridor.science.concordances import concordance, concordance_block_of_table
@@ -37,7 +44,8 @@ AFTER_THE_FIT = ("scores", "edges", "table")
 class ConcordanceOfAll(CoxBySite):
     """The share of pairs, of one site or of two, whose order a Cox model stratified by site foretells; coarsened.
 
-    Options: ``endpoint`` (without delayed entry), ``terms``, ``ties``, ``bins`` of the score (2 to 10; 4 if left out).
+    Options: ``endpoint`` (without delayed entry), ``terms``, ``ties``, ``bins`` of the score (2 to 10; 4 if left out),
+    ``edges`` (days of the grid among which the sites choose; all of them if left out).
 
     The fit is that of ``cox``. Then each site gives the sum and the sum of squares of its patients' scores, whose mean
     and deviation over all sites lay bins that would hold equal shares of normal scores; then events and censored are
@@ -53,6 +61,7 @@ class ConcordanceOfAll(CoxBySite):
         self.robust, self.transform, self.concordance = False, None, False
         if self.endpoint is not None and self.endpoint.entry:
             members.fault("endpoint", "expected an endpoint without delayed entry: such pairs cannot be compared")
+        self.edges = read_edges(members, self.protocol)
         self.bins = USUAL_BINS
         if members.has("bins"):
             self.bins = members.whole("bins", least=FEWEST_BINS, most=MOST_BINS, fallback=USUAL_BINS)
@@ -85,7 +94,8 @@ class ConcordanceOfAll(CoxBySite):
         if not rest:
             return Request(number, "scores", beta)
         limits = self._limits(rest[0][1])
-        following = next_on_time(rest[1:], number=number)
+        timed = rest[1:]
+        following = next_on_time(timed, number=number) if timed else first_on_time(self.edges, number=number)
         if following is not None:
             return Request(number, following.step, {**following.parameters, **beta, "limits": limits})
         request, blocks = rest[-1]

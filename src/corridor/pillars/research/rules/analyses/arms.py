@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from corridor.base.members import Members
 from corridor.pillars.research.rules.protocol.document import Endpoint, Protocol, VariableType
 from corridor.pillars.research.rules.rows import Mask, Rows
 
-__all__ = ["Arms", "codes_of_variable", "read_arms", "read_endpoint"]
+__all__ = ["Arms", "codes_of_variable", "read_arms", "read_edges", "read_endpoint"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,17 @@ def read_endpoint(members: Members, protocol: Protocol) -> Endpoint | None:
     if name and endpoint is None:
         members.fault("endpoint", "expected the name of an endpoint")
     return endpoint
+
+
+def read_edges(members: Members, protocol: Protocol) -> list[float]:
+    """Return the days that the member ``edges`` names, 0 before them; none if left out: the whole grid then."""
+    if not members.has("edges"):
+        return []
+    grid, days = protocol.disclosure.grid_days, members.numbers("edges", least=1, most=100_000)
+    if any(day % grid for day in days) or any(first >= second for first, second in pairwise([0.0, *days])):
+        members.fault("edges", f"expected rising multiples of the grid of {grid} days, above 0")
+        return []
+    return [0.0, *days] if days else []
 
 
 def codes_of_variable(protocol: Protocol, name: str) -> tuple[str, ...]:

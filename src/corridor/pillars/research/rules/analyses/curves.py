@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from corridor.base.members import Members
-from corridor.pillars.research.rules.analyses.arms import read_arms, read_endpoint
+from corridor.pillars.research.rules.analyses.arms import read_arms, read_edges, read_endpoint
 from corridor.pillars.research.rules.analyses.base import (
     Answer,
     Blocks,
@@ -25,6 +25,7 @@ from corridor.pillars.research.rules.analyses.quantiles import QUARTERS
 from corridor.pillars.research.rules.analyses.time_tables import (
     Timed,
     answer_on_time,
+    first_on_time,
     next_on_time,
     tables_by_site,
 )
@@ -42,7 +43,8 @@ class KaplanMeier(Plan):
 
     Options: ``endpoint``, ``by`` (a flag or a category, optional), ``scale`` of the limits (log or log-log), ``shares``
     whose quantiles are given (the quarters if left out), ``tau`` (days up to which means are taken, optional),
-    ``weights`` of the test (those of ``logrank``), ``by_site`` (the curves of each site too; its counts cross anyway).
+    ``weights`` of the test (those of ``logrank``), ``by_site`` (the curves of each site too; its counts cross anyway),
+    ``edges`` (days of the grid among which the sites choose; all of them if left out).
 
     Three rounds: each site names the edges of the protocol's grid on which its counts may leave, then which of those of
     the site with the fewest, and then all count on the edges that they have in common. Events count at the end of their
@@ -63,11 +65,12 @@ class KaplanMeier(Plan):
         self.shares = tuple(given) or QUARTERS
         self.tau = members.number("tau", least=1, most=100_000) if members.has("tau") else 0.0
         self.weights = read_weights(members)
+        self.edges = read_edges(members, self.protocol)
         self.shows_sites = members.has("by_site") and members.flag("by_site")
 
     def begin(self) -> Request:
         """Ask for the edges that each site may use."""
-        return Request(1, "edges")
+        return first_on_time(self.edges, number=1)
 
     def rows(self, table: SiteTable) -> Rows:
         """Return the rows with an arm and the endpoint."""

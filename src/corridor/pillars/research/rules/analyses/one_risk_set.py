@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from corridor.base.members import Members
+from corridor.pillars.research.rules.analyses.arms import read_edges
 from corridor.pillars.research.rules.analyses.base import (
     Answer,
     Blocks,
@@ -24,7 +25,12 @@ from corridor.pillars.research.rules.analyses.base import (
 from corridor.pillars.research.rules.analyses.blocks import flat, square
 from corridor.pillars.research.rules.analyses.cox import MOST_ROUNDS, CoxBySite
 from corridor.pillars.research.rules.analyses.risk_intervals import Followed, Leaving
-from corridor.pillars.research.rules.analyses.time_tables import block_of_edges, coarsest_edges, common_edges
+from corridor.pillars.research.rules.analyses.time_tables import (
+    block_of_edges,
+    coarsest_edges,
+    common_edges,
+    first_on_time,
+)
 from corridor.pillars.research.rules.disclosure import Exposure, Likelihood, Policy
 from corridor.pillars.research.rules.rows import FloatArray, Rows
 from corridor.science.cox_intervals import CoxIntervalBlock, combine_cox_intervals, cox_interval_block
@@ -41,7 +47,8 @@ SUMS = ("risk", "tied")
 class CoxOneRiskSet(CoxBySite):
     """Hazard ratios with one baseline hazard for all sites; exact for the coarsened times.
 
-    Options: ``endpoint`` (without delayed entry), ``terms``, ``ties`` (efron or breslow).
+    Options: ``endpoint`` (without delayed entry), ``terms``, ``ties`` (efron or breslow), ``edges`` (days of the grid
+    among which the sites choose; all of them if left out).
 
     Each site names the edges of the protocol's grid on which its sums may leave, then which of those of the site with
     the fewest, until all can use what the others named; then Newton's method from zero. Events count at the end of
@@ -61,12 +68,13 @@ class CoxOneRiskSet(CoxBySite):
         """Take the options."""
         self._read_model(members)
         self.robust, self.transform, self.concordance = False, None, False
+        self.edges = read_edges(members, self.protocol)
         if self.endpoint is not None and self.endpoint.entry:
             members.fault("endpoint", "expected an endpoint without delayed entry; cox, stratified by site, takes one")
 
     def begin(self) -> Request:
         """Ask for the edges that each site may use."""
-        return Request(1, "edges")
+        return first_on_time(self.edges, number=1)
 
     def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
         """Return the edges, or sums by interval over those at risk and over those with the event."""

@@ -45,6 +45,7 @@ class Quantiles(Plan):
     """
 
     kind = "quantiles"
+    counts_alone = True
     precision = Precision.COARSENED
 
     def read(self, members: Members) -> None:

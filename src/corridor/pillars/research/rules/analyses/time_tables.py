@@ -32,6 +32,7 @@ __all__ = [
     "coarsest_edges",
     "common_edges",
     "exposed",
+    "first_on_time",
     "next_on_time",
     "own_edges",
     "rows_of_cells",
@@ -105,17 +106,20 @@ def answer_on_time(request: Request, timed: Timed, rows: Rows, policy: Policy, s
     return Answer(block, exposure)
 
 
+def first_on_time(offered: Sequence[float], *, number: int) -> Request:
+    """Return the request for the edges that each site may use: of those `offered`, or of the whole grid."""
+    return Request(number, "edges", {"among": offered} if offered else {})
+
+
 def next_on_time(rounds: Sequence[tuple[Request, Blocks]], *, number: int) -> Request | None:
-    """Return what is asked after the rounds about time so far: twice edges, then counts on those in common; then None.
+    """Return what is asked after rounds about time: edges once more, then counts on those in common; then None.
 
     Parameters
     ----------
-    rounds : those whose steps are ``edges`` and ``table``
+    rounds : those whose steps are ``edges`` and ``table``; one or more
     number : int
         Of the next round of the run.
     """
-    if not rounds:
-        return Request(number, "edges")
     request, blocks = rounds[-1]
     among = coarsest_edges(rounds[0][1])
     if among and len(rounds) == 1:
