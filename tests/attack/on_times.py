@@ -130,7 +130,7 @@ def _events_of_one(protocol: Protocol, name: str, victim: Victim) -> dict[float,
 
 
 ATTACKS = (
-    Attack("risk sets by day", ("time-grid",), risk_sets_by_day, {"nl": 0.369 - 0.0005, "de": 0.445 - 0.0005}),
+    Attack("risk sets by day", ("time-grid", "budget"), risk_sets_by_day, {"nl": 0.369 - 0.0005, "de": 0.445 - 0.0005}),
     Attack("single events by day", ("time-grid",), events_by_day, {"nl": 0.650, "de": 0.816}),
     Attack("curves that differ by few", ("differencing",), curves_that_differ_by_few, {"nl": 0.3, "de": 0.3}),
 )

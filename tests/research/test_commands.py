@@ -20,6 +20,7 @@ from corridor.base.clock import utcnow
 from corridor.base.errors import UserFault
 from corridor.jobs.services import enqueue
 from corridor.pillars.research.commands import COMMANDS
+from corridor.pillars.research.models import Release
 from corridor.pillars.research.tasks import ADVANCE
 from tests.exchange.nodes import Corridor
 from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol, protocol_text
@@ -192,3 +193,25 @@ def test_a_file_that_is_no_text_is_named(run: Run, study: StudyCorridor, tmp_pat
     result = run("study", "propose", str(file), "--agreement", study.agreement[:8])
 
     assert "not UTF-8" in str(result.exception)
+
+
+def test_the_ledger_is_shown_and_opened_again_by_commands_of_two_persons(study: StudyCorridor, run: Run) -> None:
+    study.ready()
+    run("study", "request", "breast-hormone", "baseline-numbers")
+    study.settle()
+    shown = run("study", "ledger", "breast-hormone", at="de").output
+    assert "2 answers, limit 200" in shown
+    assert "12 numbers to nl.rotterdam, limit 250000" in shown
+    assert "The ledger is open." in shown
+    assert fault_of(run("study", "reopen-ledger", "--reason", "None.", by="stew", at="de")) == "ledger-not-closed"
+
+    with study.nodes["de"]:
+        Release.objects.all().delete()
+    assert "CLOSED: 2 answers" in run("study", "ledger", "breast-hormone", at="de").output
+    assert run("study", "reopen-ledger", "--reason", " ", by="stew", at="de").exit_code == 2
+    asked = run("study", "reopen-ledger", "--reason", "A disk failed.", by="stew", at="de")
+    number = re.search(r"Request (\d+)", asked.output)
+    assert number, asked.exception
+    run("approve", number[1], by="ard", at="de")
+    told = json.loads(run("study", "ledger", "breast-hormone", "--json", at="de").output)
+    assert (told["closed"], told["answers"], told["partners"]) == (False, 2, [["nl.rotterdam", 12]])

@@ -19,11 +19,13 @@ from pypdf import PdfReader
 
 from corridor.accounts.access import REAUTHENTICATED_AT
 from corridor.accounts.actors import System
+from corridor.accounts.approvals import approve
+from corridor.accounts.models import ApprovalRequest
 from corridor.accounts.services import add_person
 from corridor.base.clock import utcnow
 from corridor.base.textfiles import read_table
 from corridor.pillars.research import services, tasks
-from corridor.pillars.research.models import ProtocolVersion, Run, SiteData, SiteState, Snapshot
+from corridor.pillars.research.models import ProtocolVersion, Release, Run, SiteData, SiteState, Snapshot
 from corridor.pillars.research.rules import conduct
 from corridor.pillars.research.rules.analyses.base import CannotCompute, MalformedBlock
 from corridor.pillars.research.rules.engine import AnswerRefused
@@ -431,3 +433,27 @@ def test_the_report_is_a_pdf_in_the_language_of_the_page(study: StudyCorridor, l
     assert study.protocol.hash in text.replace(" ", "")
     expected = {"en": "hazard ratio 0.71", "ru": "отношение рисков 0,71", "zh-hans": "风险比为0.71", "ur": "0.71"}
     assert expected[language].replace(" ", "") in text.replace(" ", "")
+def test_a_closed_ledger_is_said_on_the_pages_and_opened_again_by_two_stewards(study: StudyCorridor) -> None:
+    study.ready()
+    study.request("baseline-numbers")
+    study.settle()
+    with study.nodes["de"]:
+        open_page = page(client_of(study, "ren", at="de"), "ledger", STUDY)
+        Release.objects.all().delete()
+        client = client_of(study, "stew", at="de")
+        for_all = page(client, "study", STUDY)
+        for_researcher = page(client_of(study, "ren", at="de"), "ledger", STUDY)
+        unsaid = client.post(reverse("research:reopen-ledger", args=[STUDY]), {"reason": ""})
+        asked = act(client, "reopen-ledger", STUDY, reason="A disk failed.")
+        (request,) = ApprovalRequest.objects.filter(kind="research.reopen-ledger")
+        approve(request.pk, actor=study.nodes["de"].person("ard"), now=utcnow())
+        again = page(client, "ledger", STUDY)
+
+    assert "it knows every answer that left" in open_page
+    assert "Numbers to \u2068nl.rotterdam\u2069, in all studies" in open_page
+    assert "The disclosure ledger is closed" in for_all
+    assert "lacks answers that left (2)" in for_researcher
+    assert "Bring them back" not in for_researcher
+    assert unsaid.status_code == 400
+    assert "waits for the yes of a second person" in asked
+    assert "it knows every answer that left" in again

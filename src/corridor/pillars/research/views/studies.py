@@ -107,14 +107,14 @@ def ledger_context(request: PersonRequest, view: StudyView, *, form: ReopeningFo
             Column("most", _("At most"), kind="number"),
         ],
         rows=[
-            [_("answers in this study"), found.answers, found.most_answers],
+            [_("Answers in this study"), found.answers, found.most_answers],
             [
-                _("answers of which one person’s rows may be part, in all studies"),
+                _("Answers of which one person’s rows may be part, in all studies"),
                 found.of_person,
                 found.most_of_person,
             ],
             *(
-                [_("numbers to %(node)s, in all studies") % {"node": isolated(node)}, told, found.most_to_partner]
+                [_("Numbers to %(node)s, in all studies") % {"node": isolated(node)}, told, found.most_to_partner]
                 for node, told in found.partners
             ),
         ],
@@ -165,6 +165,7 @@ def study_context(
         "may_hold": may(actor, HOLD),
         "standing_form": (standing_form or StandingForm(choices=choices)) if may(actor, PAUSE) and choices else None,
         "waits": _waits(request, view),
+        "ledger": queries.ledger(view.name, actor=actor),
     }
 
 

@@ -59,7 +59,7 @@ class Policy:
     evaluations: int = 10
     releases: int = 500
     answers_per_person: int = 1000
-    numbers_per_partner: int = 50_000
+    numbers_per_partner: int = 250_000
     rows_per_parameter: int = 10
     noise_scale: float = 0.0
     noise_key: bytes = field(default=b"", repr=False)

@@ -150,7 +150,7 @@ class DisclosureTerms:
     evaluations: int = 10
     releases: int = 500
     answers_per_person: int = 1000
-    numbers_per_partner: int = 50_000
+    numbers_per_partner: int = 250_000
     noise_scale: float = 0.0
 
 
