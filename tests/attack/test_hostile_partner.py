@@ -21,9 +21,9 @@ from corridor.pillars.research.queries.journal import journal_path
 from corridor.pillars.research.rules.analyses import Block, Request
 from corridor.pillars.research.rules.analyses.blocks import flat, square
 from corridor.pillars.research.services.corrections import FewCorrections
-from tests.attack.breast import analysis, tables
+from tests.attack.breast import TERMS, analysis, tables
 from tests.attack.partner import HostilePartner, nodes_without
-from tests.attack.playing import Loot
+from tests.attack.playing import Loot, plan
 from tests.exchange.nodes import Corridor
 from tests.research.studies import SITES, StudyCorridor, breast_protocol, corrected_file
 
@@ -62,23 +62,46 @@ def of_rows(names: list[str], *, sorted_by: str = "") -> np.ndarray:
     return matrix[np.argsort(table.columns[sorted_by], kind="stable")] if sorted_by else matrix
 
 
+def every_day(step: Request, block: Block) -> Block | None:
+    """Claim to be able to use every day as an edge, in the words of the victim's own answer."""
+    last = int(tables()["de"].columns["time_days"].max())
+    days = list(step.parameters.get("among", [float(day) for day in range(last + 1)]))
+    return dict.fromkeys(block, days) if step.step == "edges" else None
+
+
 def test_events_by_day_are_not_forced_out_of_a_node_by_edges_of_every_day(
     make_corridor: Maker, attack_table: Rows
 ) -> None:
-    last = int(max(table.columns["time_days"].max() for table in tables().values()))
-    every_day = [float(day) for day in range(last + 1)]
-
-    def lie(step: Request, block: Block) -> Block | None:
-        return {name: list(step.parameters.get("among", every_day)) for name in block} if step.step == "edges" else None
-
     def play() -> Loot:
         study = agreed(make_corridor, analysis("curve", "kaplan-meier", endpoint="rfs"))
-        given = HostilePartner(study).ask("curve", lie)
+        given = HostilePartner(study).ask("curve", every_day)
         single = [sum(count == 1 for count in block["events"]) for step, block in given if step.step == "table"]
         return Loot(sum(single), int(tables()["de"].columns["event"].sum()))
 
     without, with_them = both_ways("single events by day, from a node", ("time-grid",), play, attack_table)
     assert without.share >= 0.8
+    assert with_them.found == 0
+
+
+def test_risk_sets_by_day_are_not_forced_out_of_a_node_by_edges_of_every_day(
+    make_corridor: Maker, attack_table: Rows
+) -> None:
+    def play() -> Loot:
+        study = agreed(make_corridor, analysis("fit", "cox-unstratified", endpoint="rfs", terms=list(TERMS)))
+        rows = plan(study.protocol, "fit").rows(tables()["de"]).matrix(TERMS)
+        given = HostilePartner(study).ask("fit", every_day)
+        blocks = [block for step, block in given if step.step == "sums"]
+        if not blocks:
+            return Loot(0, len(rows))
+        at_risk = np.append(np.array(blocks[0]["risk"], float), 0.0)
+        sums = np.vstack((np.array(blocks[0]["risk_sum"], float).reshape(-1, len(TERMS)), np.zeros(len(TERMS))))
+        alone = np.flatnonzero(np.isclose(at_risk[:-1] - at_risk[1:], 1.0))
+        truth = {tuple(row) for row in np.round(rows, 6) + 0.0}
+        return Loot(sum(tuple(row) in truth for row in np.round(sums[alone] - sums[alone + 1], 6) + 0.0), len(rows))
+
+    guards = ("time-grid", "budget")
+    without, with_them = both_ways("risk sets by day, from a node", guards, play, attack_table)
+    assert without.share >= 0.445
     assert with_them.found == 0
 
 
@@ -102,7 +125,7 @@ def test_sums_over_those_at_risk_day_by_day_give_no_patient_away_between_two_nod
                 hits += int((rows[times == day] == (one - other)[1:]).all())
         return Loot(hits, int(((times >= days[0]) & (times < days[-1])).sum()))
 
-    without, with_them = both_ways("risk sets by day, from a node", ("differencing",), play, attack_table)
+    without, with_them = both_ways("those still followed, by day, from a node", ("differencing",), play, attack_table)
     assert without.found > 0
     assert with_them.found == 0
 

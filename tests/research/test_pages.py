@@ -433,6 +433,8 @@ def test_the_report_is_a_pdf_in_the_language_of_the_page(study: StudyCorridor, l
     assert study.protocol.hash in text.replace(" ", "")
     expected = {"en": "hazard ratio 0.71", "ru": "отношение рисков 0,71", "zh-hans": "风险比为0.71", "ur": "0.71"}
     assert expected[language].replace(" ", "") in text.replace(" ", "")
+
+
 def test_a_closed_ledger_is_said_on_the_pages_and_opened_again_by_two_stewards(study: StudyCorridor) -> None:
     study.ready()
     study.request("baseline-numbers")
