@@ -103,7 +103,8 @@ def follow(schedule: Schedule, patients: Iterable[Patient], *, on: date) -> list
     list of Expectation
         By patient, item and time.
     """
-    return [each for patient in patients for each in _of_patient(schedule, patient, on)]
+    windows = _Windows()
+    return [each for patient in patients for each in _of_patient(schedule, patient, on, windows)]
 
 
 def due_list(expectations: Iterable[Expectation], *, on: date, ahead_days: int = 0) -> list[Expectation]:
@@ -118,7 +119,32 @@ def due_list(expectations: Iterable[Expectation], *, on: date, ahead_days: int =
     return sorted(wanted, key=lambda each: (rank[each.standing], each.to_on, each.person, each.item.code))
 
 
-def _of_patient(schedule: Schedule, patient: Patient, on: date) -> Iterator[Expectation]:
+_Window = tuple[date, date, date]
+"""When an occurrence is due, and the first and last day on which it is on time."""
+
+
+class _Windows:
+    """The windows of an item after a start, worked out once for all patients who started on that day."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, date], list[_Window]] = {}
+
+    def of(self, item: Item, start_on: date) -> list[_Window]:
+        # By identity: an item of many occurrences takes long to hash, and lives as long as its schedule.
+        key = (id(item), start_on)
+        if key not in self._known:
+            self._known[key] = [
+                (
+                    day_after(start_on, each.at, unit=item.unit),
+                    day_after(start_on, each.earliest, unit=item.unit),
+                    day_after(start_on, each.latest, unit=item.unit),
+                )
+                for each in item.occurrences
+            ]
+        return self._known[key]
+
+
+def _of_patient(schedule: Schedule, patient: Patient, on: date, windows: _Windows) -> Iterator[Expectation]:
     group = schedule.group(patient.group)
     if group is None:
         raise ValueError("a patient is in no risk group of the schedule")
@@ -127,20 +153,17 @@ def _of_patient(schedule: Schedule, patient: Patient, on: date) -> Iterator[Expe
         ended_on = None
     for item in group.items:
         visits = sorted(day for day in patient.visits.get(item.code, ()) if day <= on)
-        yield from _of_item(patient, item, visits, ended_on, on)
+        yield from _of_item(patient, item, visits, ended_on, on, windows.of(item, patient.start_on))
 
 
 def _of_item(
-    patient: Patient, item: Item, visits: Sequence[date], ended_on: date | None, on: date
+    patient: Patient,
+    item: Item,
+    visits: Sequence[date],
+    ended_on: date | None,
+    on: date,
+    windows: Sequence[_Window],
 ) -> Iterator[Expectation]:
-    windows = [
-        (
-            day_after(patient.start_on, each.at, unit=item.unit),
-            day_after(patient.start_on, each.earliest, unit=item.unit),
-            day_after(patient.start_on, each.latest, unit=item.unit),
-        )
-        for each in item.occurrences
-    ]
     for index, (due_on, from_on, to_on) in enumerate(windows):
         next_on = windows[index + 1][1] if index + 1 < len(windows) else date.max
         done_on = next((day for day in visits if from_on <= day < next_on), None)
