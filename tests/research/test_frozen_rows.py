@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.db import transaction
+from django.test.utils import CaptureQueriesContext
 
 from corridor.exchange import keystore
 from corridor.exchange.keystore import KeysUnreadable
 from corridor.jobs.models import Job
 from corridor.pillars.research import services
 from corridor.pillars.research.models import PersonNumber, Round, Snapshot
-from corridor.pillars.research.queries.row_files import read_rows
+from corridor.pillars.research.queries.row_files import path_of_rows, read_rows
 from corridor.pillars.research.rules.rows import SiteTable
 from corridor.pillars.research.services import frozen
 from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
@@ -161,10 +163,10 @@ def test_no_rows_stay_in_memory_once_no_run_is_open(study: StudyCorridor) -> Non
     assert not homes & {place[0] for place in frozen._held}
 
 
-def _numbers(table: SiteTable) -> list[int]:
+def _numbers(table: SiteTable, *, rows: str = "") -> list[int]:
     with transaction.atomic():
         lock_ledger()
-        return number_persons(table).tolist()
+        return number_persons(table, rows=rows).tolist()
 
 
 def test_a_person_has_one_number_in_whatever_table_and_spelling(study: StudyCorridor) -> None:
@@ -174,6 +176,34 @@ def test_a_person_has_one_number_in_whatever_table_and_spelling(study: StudyCorr
     assert first[0] == first[2] != first[1]
     assert second[0] == first[1]
     assert second[1] not in first
+
+
+def test_numbers_beside_frozen_rows_are_those_of_the_database_and_damaged_ones_are_looked_up(
+    study: StudyCorridor,
+) -> None:
+    with study.nodes["nl"] as node:
+        row = Snapshot.objects.get()
+        table = unpack_snapshot(read_rows(row.name), expected_hash=row.hash)
+        with CaptureQueriesContext(node.wrapper) as asked:
+            looked_up = _numbers(replace(table))
+        assert _asks_for_all_persons(asked)
+        with CaptureQueriesContext(node.wrapper) as asked:
+            assert _numbers(replace(table), rows=row.name) == looked_up
+        assert not _asks_for_all_persons(asked)
+        file = path_of_rows(f"{row.name}-persons")
+        assert bytes(np.array(looked_up[:4], dtype="<u8")) not in file.read_bytes()
+
+        file.write_bytes(altered(file.read_bytes()))
+        assert _numbers(replace(table), rows=row.name) == looked_up
+        write_rows(f"{row.name}-persons", np.array(looked_up[:-1], dtype="<u8").tobytes())
+        assert _numbers(replace(table), rows=row.name) == looked_up
+        write_rows(f"{row.name}-persons", np.array(looked_up[::-1], dtype="<u8").tobytes())
+        assert _numbers(replace(table), rows=row.name) == looked_up
+
+
+def _asks_for_all_persons(asked: CaptureQueriesContext) -> bool:
+    statements = [each["sql"] for each in asked.captured_queries if PersonNumber._meta.db_table in each["sql"]]
+    return any("WHERE" not in each for each in statements)
 
 
 def test_numbers_of_a_transaction_that_failed_and_of_a_database_that_was_put_back_are_not_kept(

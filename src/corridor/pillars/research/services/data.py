@@ -17,7 +17,7 @@ from corridor.pillars.research.queries.workspace import HOLD
 from corridor.pillars.research.rules.rows import SiteTable
 from corridor.pillars.research.services.corrections import former_snapshots, refuse_few_corrections
 from corridor.pillars.research.services.frozen import frozen_table
-from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
+from corridor.pillars.research.services.person_numbers import keep_numbers, lock_ledger, number_persons
 from corridor.pillars.research.services.row_files import write_rows
 from corridor.pillars.research.services.sending import send_act
 from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
@@ -84,16 +84,14 @@ def freeze_rows(
     note(snapshot=digest, rows=harmonised.report.kept)
     # Here and not at the first answer, which has a partner waiting for it.
     lock_ledger()
-    number_persons(harmonised.table)
+    numbers = number_persons(harmonised.table)
     known = Snapshot.objects.filter(study=row, hash=digest).first()
-    if known is not None:
-        # Rows are in no backup: after one was put back elsewhere, or a file was damaged, they are written anew, under
-        # the hash that was signed.
-        write_rows(known.name, pack_snapshot(harmonised.table))
-        return known
-    name = uuid.uuid4().hex
+    # Rows are in no backup: after one was put back elsewhere, or a file was damaged, they are written anew, under the
+    # hash that was signed.
+    name = uuid.uuid4().hex if known is None else known.name
     write_rows(name, pack_snapshot(harmonised.table))
-    return Snapshot.objects.create(
+    keep_numbers(name, numbers)
+    return known or Snapshot.objects.create(
         study=row,
         hash=digest,
         protocol=current_protocol(row).hash,

@@ -75,7 +75,6 @@ class DatabaseLedger(Ledger):
 
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
         """Remember an answer that leaves."""
-        snapshot = self._run.snapshot
         left = Left(
             study=self._study,
             protocol=plan.protocol.hash,
@@ -83,8 +82,8 @@ class DatabaseLedger(Ledger):
             analysis=plan.item.id,
             model=self._model(plan, exposure),
             statistic=self._statistic(plan, request, exposure),
-            snapshot=snapshot,
-            rows=Snapshot.objects.get(study__name=self._study, hash=snapshot).name,
+            snapshot=self._run.snapshot,
+            rows=self._rows,
             partners=tuple(sorted(self._partners(plan))),
             numbers={name: list(values) for name, values in block.items()},
             released_at=self._now.isoformat(),
@@ -115,7 +114,12 @@ class DatabaseLedger(Ledger):
 
     @cached_property
     def _numbers(self) -> IntArray:
-        return number_persons(self._table)
+        return number_persons(self._table, rows=self._rows)
+
+    @cached_property
+    def _rows(self) -> str:
+        """Return the name of the file of this run's frozen rows."""
+        return Snapshot.objects.get(study__name=self._study, hash=self._run.snapshot).name
 
     def _persons(self, rows: Mask) -> Selection:
         return persons_of(rows, self._numbers)

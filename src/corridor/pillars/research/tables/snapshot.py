@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -28,17 +29,19 @@ def snapshot_hash(table: SiteTable) -> str:
     It is over the pseudonyms and each column by name, in the order of the names, numbers as 64-bit floats: the same
     rows in the same order have the same hash on every platform.
     """
-    digest = hashlib.sha256(b"".join(map(_spelled, table.persons)))
+    digest = hashlib.sha256(_spelled(table.persons))
     for name in sorted(table.columns):
-        digest.update(_spelled(name))
+        digest.update(_spelled([name]))
         values = np.where(np.isnan(table.columns[name]), np.nan, table.columns[name]) + 0.0
         digest.update(values.astype("<f8").tobytes())
     return digest.hexdigest()
 
 
-def _spelled(text: str) -> bytes:
-    encoded = text.encode()
-    return len(encoded).to_bytes(4, "big") + encoded
+def _spelled(texts: Iterable[str]) -> bytes:
+    """Return texts, each after its length in four bytes."""
+    encoded = [text.encode() for text in texts]
+    heads = {length: length.to_bytes(4, "big") for length in set(map(len, encoded))}
+    return b"".join([heads[len(each)] + each for each in encoded])
 
 
 def pack_snapshot(table: SiteTable) -> bytes:

@@ -111,12 +111,12 @@ class Design:
         if len(self.matrix) < 2 or not self.matrix.shape[1]:
             return 0.0
         centred = self.matrix - self.matrix.mean(axis=0)
-        scale = np.sqrt((centred**2).sum(axis=0))
+        scale = np.sqrt(np.einsum("ij,ij->j", centred, centred))
         used = centred[:, scale > 0] / scale[scale > 0]
         values, vectors = np.linalg.eigh(used.T @ used)
         kept = values > 1e-10 * max(values.max(initial=0.0), 1e-300)
         rotated = used @ (vectors[:, kept] / np.sqrt(values[kept]))
-        return float(by_person((rotated**2).sum(axis=1), self.places).max(initial=0.0))
+        return float(by_person(np.einsum("ij,ij->i", rotated, rotated), self.places).max(initial=0.0))
 
     @cached_property
     def digests(self) -> tuple[str, ...]:
