@@ -1,6 +1,6 @@
 """Write docs/reference from the code. ``check`` fails where a page is out of date.
 
-Commands, settings, messages, the API between nodes, and the files that a node reads and writes.
+Commands, settings, messages, the API between nodes, the files that a node reads and writes, the analyses of studies.
 
 python tools/reference.py write
 python tools/reference.py check
@@ -75,6 +75,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "messages.md": messages_page,
         "http-api.md": api_page,
         "files.md": files_page,
+        "analyses.md": analyses_page,
     }
     for name, make in makers.items():
         yield name, MADE + re.sub(r"\n{3,}", "\n\n", make()).rstrip() + "\n"
@@ -206,6 +207,26 @@ def files_page() -> str:
         reasons="\n".join(f"| `{reason}` | {text} |" for reason, text in REASONS.items()),
         place_columns=listed(COLUMNS),
     )
+
+
+def analyses_page() -> str:
+    """Return every kind of analysis with its options, as its class describes it, and what is refused."""
+    from corridor.pillars.research.rules.analyses import KINDS, REFUSED_KINDS, Caution
+
+    lines = [
+        "# Analyses that a protocol may name\n",
+        "One entry of the plan is a table `[[analyses]]` of the protocol's TOML with `id`, `kind`, `title` by",
+        "language, the options of its kind, and, for a subgroup, `where` with conditions as in `population`.",
+        "What each gives away, and how, is explained in [Analyses of a joint study](../explanation/analyses.md).\n",
+    ]
+    for kind, plan in KINDS.items():
+        told = (plan.__doc__ or "").partition("\n    Notes\n")[0]
+        paragraphs = [" ".join(part.split()).replace("``", "`") for part in told.split("\n\n")]
+        lines += [f"## `{kind}`\n", f"Class: {plan.precision}.\n", *(f"{part}\n" for part in paragraphs if part)]
+    lines += ["## Refused\n", "| kind | why, and what to ask for instead |", "|---|---|"]
+    lines += [f"| `{kind}` | {reason} |" for kind, reason in REFUSED_KINDS.items()]
+    lines += ["\n## Cautions of a result\n", ", ".join(f"`{caution}`" for caution in Caution)]
+    return "\n".join(lines)
 
 
 def _fields(message: type, parts: dict[str, type]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from corridor.pillars.research.rules.analyses import Block
+from corridor.pillars.research.rules.analyses import Block, Request
 from corridor.pillars.research.rules.disclosure import Exposure, Policy, judge
 from corridor.pillars.research.rules.rows import SiteTable
 from tests.attack.breast import analysis, bent_protocol, tables
@@ -69,6 +69,30 @@ def three_set_difference(policy: Policy) -> Mapping[str, Loot]:
             left = sums[0] - sums[1] - sums[2]  # type: ignore[operator]
             hit = int(left[0] == 1 and _is_row(left[1:], table, NUMBERS))
         found[site] = Loot(hit, inside)
+    return found
+
+
+def bins_that_differ_by_few(policy: Policy) -> Mapping[str, Loot]:
+    """Name edges of ages that move by one year: the bins of two answers differ by the patients of that age.
+
+    A partner's edges decide which are in common. Each bin holds k or more by itself.
+    """
+    asked = plan(bent_protocol(analysis("ages", "quantiles", variable="age_years", step=1)), "ages")
+    found = {}
+    for site, table in tables().items():
+        ages = table.columns["age_years"][table.columns["nodes"] > 0]
+        rare = [
+            age for age in range(18, 110) if 0 < (ages == age).sum() < 5 <= min((ages < age).sum(), (ages > age).sum())
+        ]
+        victim, hits = Victim(table, policy), 0
+        for age in rare:
+            answers = [
+                victim.ask(asked, Request(3, "counts", {"edges": [17.0, float(edge), 110.0]}))
+                for edge in (age - 1, age)
+            ]
+            lower = [each["counts"][0] for each in answers if each is not None]
+            hits += int(len(lower) == 2 and float(lower[1] or 0) - float(lower[0] or 0) == (ages == age).sum())
+        found[site] = Loot(hits, len(rare))
     return found
 
 
@@ -233,6 +257,7 @@ def averaged_noise(policy: Policy) -> Mapping[str, Loot]:
 
 ATTACKS = (
     Attack("difference of two answers", ("differencing",), one_patient_difference, {"de": 1.0}),
+    Attack("bins that differ by few", ("differencing",), bins_that_differ_by_few, {"nl": 1.0, "de": 1.0}),
     Attack("difference of three answers", ("differencing",), three_set_difference, {"nl": 1.0, "de": 1.0}),
     Attack(
         "dummy of one patient",
