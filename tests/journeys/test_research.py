@@ -301,7 +301,7 @@ def test_a_steward_declines_and_the_researcher_reads_why(town: Town, agreement: 
 def words_of(value: Any) -> Iterator[str]:
     """Yield every text inside a protocol, as its people wrote it."""
     if isinstance(value, str):
-        yield value.strip()
+        yield from (value.strip(), " ".join(value.split()))
     elif isinstance(value, dict):
         for key, each in value.items():
             yield key
@@ -315,11 +315,11 @@ def words_of(value: Any) -> Iterator[str]:
 def test_no_page_of_research_leaves_a_word_in_english(computed: Town, name: str, language: str) -> None:
     page = computed.page(PAKISTAN, name, language=language)
     protocol = tomllib.loads(protocol_text())
-    written = {text for text in words_of(protocol) if len(text) > 2} | {DECLINED}
+    written = {text for text in words_of(protocol) if len(text) > 2} | {DECLINED, "tamoxifen"}
     # These stand inside sentences; they are taken out as whole words, so that they hide nothing of a longer one.
     inside = {value for site in protocol["sites"] for value in (site["id"], site["country"])}
     inside |= {unit for variable in protocol["variables"] if (unit := variable.get("unit"))}
-    single = re.compile(rf"\b({'|'.join(map(re.escape, sorted(inside)))})\b")
+    single = re.compile(rf"(?<![A-Za-z])({'|'.join(map(re.escape, sorted(inside)))})(?![A-Za-z])")
     seen, left = set(), {}
 
     for path in walk(page, computed.url(PAKISTAN), start=("/research/",), below="/research/"):
@@ -332,4 +332,4 @@ def test_no_page_of_research_leaves_a_word_in_english(computed: Town, name: str,
 
     assert {"/research/", f"/research/{STUDY}/", f"/research/{STUDY}/report/"} <= seen
     assert f"/research/{STUDY}/results/<uuid>/" in seen
-    assert left == {}
+    assert not left, left

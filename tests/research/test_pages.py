@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -220,11 +221,14 @@ def renamed(lines: list[str]) -> list[str]:
     return [lines[0].replace("hormon", "tamoxifen"), *lines[1:]]
 
 
-def test_a_table_is_looked_at_before_anything_is_kept_and_then_frozen(study: StudyCorridor) -> None:
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_is_looked_at_before_anything_is_kept_and_then_frozen(study: StudyCorridor, kind: str) -> None:
+    buffer = io.BytesIO()
+    pl.read_csv(cohort("nl")).write_parquet(buffer)
     study.propose()
     with study.nodes["nl"]:
         client = client_of(study, "stew")
-        preview = bring(client, cohort("nl")).url
+        preview = bring(client, buffer.getvalue() if kind == "parquet" else cohort("nl")).url
         shown = client.get(preview).content.decode()
         before = Snapshot.objects.count()
         told = client.post(preview + "freeze/", follow=True).content.decode()

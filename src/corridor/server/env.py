@@ -136,7 +136,11 @@ SETTINGS: tuple[Setting, ...] = (
         False,
     ),
     Setting(
-        "fonts", "path", None, "A folder with fonts for rendered charts, besides those of the system.", "CORRIDOR_FONTS"
+        "fonts",
+        "path",
+        None,
+        "A folder with fonts for rendered charts and PDF documents, besides those of the system.",
+        "CORRIDOR_FONTS",
     ),
     Setting(
         "log_level", "text", "INFO", "How much the processes say: DEBUG, INFO, WARNING or ERROR.", "CORRIDOR_LOG_LEVEL"

@@ -246,7 +246,7 @@ class MappingForm(forms.Form):
     ) -> None:
         super().__init__(data)
         known = list(headings)
-        choices = [("", _("none")), *((heading, heading) for heading in known)]
+        choices = [("", _("no column")), *((heading, heading) for heading in known)]
         self._columns: dict[str, str] = {}
         self._factors: dict[str, str] = {}
         self._words: dict[str, tuple[str, str]] = {}
