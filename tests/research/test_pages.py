@@ -35,6 +35,7 @@ from corridor.pillars.research.rules.rows import MissingValues
 from corridor.pillars.research.services import arrivals
 from corridor.pillars.research.tables import SiteMapping, harmonise
 from corridor.pillars.research.texts import ENDINGS
+from corridor.pillars.research.views.methods import methods_text
 from corridor.science.cox_newton import MonotoneLikelihood, NotConverged
 from corridor.science.cox_rows import CoefficientsTooLarge, NoEvents
 from corridor.science.linear_systems import CollinearCovariates
@@ -203,6 +204,16 @@ def test_a_person_without_a_part_in_research_sees_no_study(study: StudyCorridor)
         answer = client_of(study, "epi").get(reverse("research:study", args=[STUDY]))
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("kinds", [("cox",), ("cox", "kaplan-meier")])
+def test_the_methods_quote_the_plan_whatever_is_analysed(kinds: tuple[str, ...]) -> None:
+    def fewer(members: dict[str, Any]) -> None:
+        members["analyses"] = [each for each in members["analyses"] if each["kind"] in kinds]
+
+    _, protocol = breast_protocol(fewer)
+
+    assert any("Baseline tables by site. Curves on a 30-day grid." in text for text in methods_text(protocol))
 
 
 def cohort(site: str, change: Callable[[list[str]], list[str]] = list) -> bytes:

@@ -9,7 +9,7 @@ from corridor.pillars.research.rules.analyses import KINDS, Precision
 from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.rules.protocol.document import Missing
 from corridor.pillars.research.texts import KINDS as NAMES
-from corridor.pillars.research.views.words import in_words, plain, variable_text
+from corridor.pillars.research.views.words import in_words, listed, plain, variable_text
 from corridor.web.cells import language
 from corridor.web.formats import day_text
 from corridor.web.names import place_name
@@ -19,7 +19,7 @@ __all__ = ["methods_text"]
 
 def methods_text(protocol: Protocol) -> list[str]:
     """Return the methods in paragraphs, in the language of the page; quotations stand as the protocol has them."""
-    sites = "; ".join(
+    sites = listed(
         isolated(f"{site.institution} ({place_name(site.country, language=language())})") for site in protocol.sites
     )
     told = [
@@ -41,7 +41,7 @@ def methods_text(protocol: Protocol) -> list[str]:
             cut = _("Observation was cut after %(days)s days.")
             text += " " + cut % {"days": plain(endpoint.follow_up_days, 0)}
         told.append(text)
-    analyses = "; ".join(f"{in_words(item.title)} ({NAMES.get(item.kind, item.kind)})" for item in protocol.analyses)
+    analyses = listed(f"{in_words(item.title)} ({NAMES.get(item.kind, item.kind)})" for item in protocol.analyses)
     told.append(_("Planned analyses: %(analyses)s.") % {"analyses": analyses})
     told.append(
         _("Rows that lack a value which an analysis needs were left out of it.")
@@ -55,9 +55,9 @@ def methods_text(protocol: Protocol) -> list[str]:
                 "Exact for times and values rounded up to a public grid whose intervals were merged until enough"
                 " persons leave in each: %(analyses)s. The other results are those of pooled rows."
             )
-            % {"analyses": "; ".join(in_words(item.title) for item in coarsened)}
+            % {"analyses": listed(in_words(item.title) for item in coarsened)}
         )
-        told.append(isolated(" ".join(protocol.plan.split())))
+    told.append(isolated(" ".join(protocol.plan.split())))
     told.append(
         _(
             "No number about fewer than %(k)d persons left a site, nor any that would have given one away together with"
@@ -65,8 +65,11 @@ def methods_text(protocol: Protocol) -> list[str]:
         )
         % {"k": protocol.disclosure.smallest_cell, "grid": protocol.disclosure.grid_days}
     )
-    approvals = "; ".join(
-        f"{site.id}: {isolated(each.body)}, {isolated(each.number)}, {day_text(each.approved_on, language=language())}"
+    approvals = listed(
+        isolated(
+            f"{site.id}: {isolated(each.body)}, {isolated(each.number)},"
+            f" {isolated(day_text(each.approved_on, language=language()))}"
+        )
         for site in protocol.sites
         for each in site.approvals
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
@@ -11,9 +11,10 @@ from corridor.pillars.research.rules.protocol import Protocol, Term
 from corridor.web.cells import language
 from corridor.web.formats import number_text
 
-__all__ = ["code_text", "in_words", "leaves", "p_claim", "p_text", "plain", "term_text", "variable_text"]
+__all__ = ["code_text", "in_words", "leaves", "listed", "p_claim", "p_text", "plain", "term_text", "variable_text"]
 
 _LEAST_P = 0.0001
+_SEMICOLONS = {"zh-hans": "；", "ur": "؛ "}
 
 
 def in_words(texts: Mapping[str, str] | None) -> str:
@@ -88,6 +89,11 @@ def leaves(value: object, name: str = "") -> list[tuple[str, object]]:
     if isinstance(value, list | tuple):
         return [leaf for place, inner in enumerate(value, start=1) for leaf in leaves(inner, f"{name}.{place}")]
     return [(name, value)]
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Return texts that may hold commas as one, parted by the semicolon of the language of the page."""
+    return _SEMICOLONS.get(language(), "; ").join(texts)
 
 
 def p_claim(value: float | None) -> str:
