@@ -40,6 +40,12 @@ def methods_text(protocol: Protocol) -> list[str]:
         if endpoint.follow_up_days:
             cut = _("Observation was cut after %(days)s days.")
             text += " " + cut % {"days": plain(endpoint.follow_up_days, 0)}
+        if endpoint.competing:
+            other = _("A competing event, %(event)s, makes it impossible; incidence is given for both.")
+            text += " " + other % {"event": isolated(variable_text(protocol, endpoint.competing))}
+        if endpoint.entry:
+            late = _("Patients count from the day on which their observation began: %(entry)s.")
+            text += " " + late % {"entry": isolated(variable_text(protocol, endpoint.entry))}
         told.append(text)
     analyses = listed(f"{in_words(item.title)} ({NAMES.get(item.kind, item.kind)})" for item in protocol.analyses)
     told.append(_("Planned analyses: %(analyses)s.") % {"analyses": analyses})
