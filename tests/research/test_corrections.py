@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from corridor.pillars.research.models import Snapshot
+from corridor.pillars.research.models import Run, Snapshot
 from corridor.pillars.research.rules.disclosure import corrected_rows, tells_few_corrections
 from corridor.pillars.research.rules.rows import Mask, SiteTable
 from corridor.pillars.research.services.corrections import FewCorrections
@@ -17,6 +18,7 @@ from tests.exchange.nodes import Corridor
 from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol, corrected_file
 
 PERSONS = 100
+EVERYBODY = np.ones(PERSONS, dtype=bool)
 
 
 def _table(**columns: list[float]) -> SiteTable:
@@ -53,23 +55,35 @@ def test_of_a_person_with_several_rows_every_row_is_told_and_another_number_of_r
     assert corrected_rows(former, swapped) == {}
 
 
-@pytest.mark.parametrize(("persons", "tells"), [(0, False), (1, True), (4, True), (5, False), (40, False)])
-def test_corrections_of_fewer_than_k_persons_are_told_by_asking_again(persons: int, tells: bool) -> None:
-    assert tells_few_corrections([_persons(*range(persons))], [], smallest=5) is tells
+@pytest.mark.parametrize(("persons", "told"), [(0, False), (1, True), (4, True), (5, False), (40, False)])
+def test_corrections_of_fewer_than_k_persons_are_told_by_asking_again(persons: int, told: bool) -> None:
+    assert tells([_persons(*range(persons))], [EVERYBODY]) is told
 
 
 def test_corrections_of_many_persons_of_whom_few_are_in_a_group_are_told_by_the_groups_sums() -> None:
     corrected = _persons(*range(10))
-    younger, all_but_one = _persons(*range(3, 60)), _persons(*range(1, 100))
-    assert not tells_few_corrections([corrected], [_persons(*range(5, 60))], smallest=5)
-    assert tells_few_corrections([corrected], [younger], smallest=5)
-    assert tells_few_corrections([corrected], [all_but_one], smallest=5)
+    younger, all_but_one = _persons(*range(7, 60)), _persons(*range(1, 100))
+    assert not tells([corrected], [EVERYBODY, _persons(*range(5, 60))])
+    assert tells([corrected], [younger])
+    assert tells([corrected], [EVERYBODY, all_but_one])
+
+
+def test_a_group_that_is_asked_of_one_table_alone_tells_no_correction() -> None:
+    corrected, younger = _persons(*range(10)), _persons(*range(7, 60))
+    assert not tells([corrected], [EVERYBODY], latter=[EVERYBODY, younger])
+    assert not tells([corrected], [EVERYBODY, younger], latter=[EVERYBODY])
+    # The group by itself was not asked of the former rows, but everybody and the others were.
+    assert tells([corrected], [EVERYBODY, EVERYBODY & ~younger], latter=[younger])
 
 
 def test_each_variable_counts_by_itself() -> None:
     many, one = _persons(*range(20)), _persons(50)
-    assert tells_few_corrections([many, one], [], smallest=5)
-    assert not tells_few_corrections([many, many], [], smallest=5)
+    assert tells([many, one], [EVERYBODY])
+    assert not tells([many, many], [EVERYBODY])
+
+
+def tells(corrected: list[Mask], former: list[Mask], *, latter: list[Mask] | None = None) -> bool:
+    return tells_few_corrections(corrected, former=former, latter=former if latter is None else latter, smallest=5)
 
 
 @pytest.fixture
@@ -123,3 +137,33 @@ def test_rows_that_cannot_be_compared_are_not_signed_before_the_former_ones_are_
     study.freeze("de", GOLDEN / "site_de.csv")
     study.freeze("de", corrected_file(tmp_path, persons=686))
     assert _signed(study) == 2
+
+
+def test_a_group_of_few_corrections_is_told_of_the_former_or_of_the_latter_rows_and_not_of_both(
+    make_corridor: Callable[..., Corridor], tmp_path: Path
+) -> None:
+    def change(members: dict[str, Any]) -> None:
+        few = [{"variable": "age_years", "at_most": 55}]
+        members["analyses"] = [
+            {"id": "all", "kind": "moments", "title": {"en": "all"}, "variables": ["nodes"]},
+            {"id": "young", "kind": "moments", "title": {"en": "young"}, "variables": ["nodes"], "where": few},
+        ]
+
+    study = StudyCorridor(make_corridor(*SITES.values()), *breast_protocol(change))
+    study.ready()
+    study.request("all")
+    study.settle()
+    study.freeze("de", corrected_file(tmp_path, persons=10))
+    for analysis in ("all", "young"):
+        latter = study.request(analysis)
+        study.settle()
+        assert (study.run(latter, "nl").state, study.run(latter, "nl").reasons) == ("done", [])
+
+    # A run that began on the former rows goes on upon them: three of the ten are not in its group.
+    former = study.request("young")
+    study.corridor.settle()
+    with study.nodes["de"]:
+        Run.objects.filter(pk=former).update(snapshot=Snapshot.objects.order_by("signed_at")[0].hash)
+    study.settle()
+    found = study.run(former, "nl")
+    assert (found.state, found.at_site, found.reasons) == ("refused", "de", ["corrections: rows"])

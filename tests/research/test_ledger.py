@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from corridor.accounts.approvals import SamePerson, approve
 from corridor.exchange.models import LogLeaf
@@ -195,3 +197,14 @@ def test_budgets_count_each_answer_once_however_often_it_is_asked_for(study: Stu
     assert (found.answers, found.of_person, found.partners) == (2, 2, ((SITES["nl"], 6),))
     with study.nodes["de"]:
         assert Told.objects.count() == 2
+
+
+def test_answers_from_before_partners_were_counted_count_for_the_other_sites_of_their_protocol(
+    study: StudyCorridor,
+) -> None:
+    ended(study, "all")
+    with study.nodes["de"]:
+        before = sorted(Told.objects.values_list("release__statistic", "node", "numbers"))
+        Told.objects.all().delete()
+        import_module("corridor.pillars.research.migrations.0007_told").tell_of_earlier(apps, None)
+        assert sorted(Told.objects.values_list("release__statistic", "node", "numbers")) == before

@@ -1,22 +1,26 @@
-"""Whether frozen rows may follow former ones: what was corrected must not show by asking the same of both."""
+"""Whether frozen rows may follow former ones, and answers on them: asking the same of both must show no correction."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from corridor.base.errors import Refused
 from corridor.pillars.research.models import ProtocolVersion, Release, Snapshot
+from corridor.pillars.research.queries.row_files import has_rows
 from corridor.pillars.research.queries.studies import current_protocol
 from corridor.pillars.research.rules.analyses import KINDS
 from corridor.pillars.research.rules.disclosure import Policy, corrected_rows, tells_few_corrections
 from corridor.pillars.research.rules.protocol import read_protocol
 from corridor.pillars.research.rules.rows import IntArray, Mask, SiteTable
+from corridor.pillars.research.services.frozen import frozen_table
 from corridor.pillars.research.services.person_numbers import number_persons
 from corridor.pillars.research.services.released_sets import sets_of_releases
 
-__all__ = ["FewCorrections", "former_snapshots", "refuse_few_corrections"]
+__all__ = ["FewCorrections", "former_snapshots", "refuse_few_corrections", "would_tell_corrections"]
 
 
 class FewCorrections(Refused):
@@ -54,20 +58,64 @@ def refuse_few_corrections(latter: SiteTable, former: SiteTable, *, snapshot: Sn
     policies = [Policy.of(current_protocol(row.study).disclosure) for row in (snapshot, after)]
     if not all(policy.has("corrections") for policy in policies):
         return
-    corrected = corrected_rows(former, latter)
-    if not corrected:
-        return
     smallest = max(policy.smallest_cell for policy in policies)
-    numbers, released = number_persons(latter), _sets_of_sums(after.hash)
-    size = 1 + max(int(each.max(initial=0)) for each in (numbers, *released))
-    masks = [_mask(numbers[rows], size) for rows in corrected.values()]
-    if tells_few_corrections(masks, [_mask(each, size) for each in released], smallest=smallest):
+    # What was asked of the former rows may be asked of the latter, and so may everybody.
+    sums = [number_persons(latter), *_sets_of_sums(after.hash)]
+    if _tells(corrected_rows(former, latter), former=sums, latter=sums, table=latter, smallest=smallest):
         raise FewCorrections(
             f"these rows differ from rows of which numbers left before ({after.study.name}, {after.hash[:12]}) in"
             f" values of fewer than {smallest} persons, among all or in a group that those numbers tell apart: the same"
             " analysis of both would give their corrections away. Keep the former rows, and freeze anew once at least"
             f" {smallest} persons differ in each variable that changes, and in each such group."
         )
+
+
+def would_tell_corrections(offered: Iterable[Mask], *, table: SiteTable, snapshot: str, smallest: int) -> bool:
+    """Return whether sums over `offered` sets of rows would tell, with sums of other frozen rows, a few corrections.
+
+    After corrected rows were signed, the former may still be asked: by a run that began on them, or in another study.
+    True as well where other rows of which numbers left cannot be read any more: what cannot be compared waits. To be
+    called under `lock_ledger`.
+
+    Parameters
+    ----------
+    offered : arrays of bool, shape (rows of the table,)
+    snapshot : str
+        Hash of the rows.
+    """
+    used = set(Release.objects.exclude(snapshot=snapshot).values_list("snapshot", flat=True).distinct())
+    others = {row.hash: row for row in Snapshot.objects.select_related("study").filter(hash__in=used)}
+    for other in others.values():
+        if not has_rows(other.name):
+            return True
+        former = frozen_table(other, site=other.study.own_site)
+        corrected = table.once(("corrected", other.hash), partial(corrected_rows, former, table))
+        if not corrected:
+            continue
+        numbers = number_persons(table)
+        own = [*_sets_of_sums(snapshot), *(numbers[rows] for rows in offered)]
+        if _tells(corrected, former=_sets_of_sums(other.hash), latter=own, table=table, smallest=smallest):
+            return True
+    return False
+
+
+def _tells(
+    corrected: Mapping[str, Mask],
+    *,
+    former: Sequence[IntArray],
+    latter: Sequence[IntArray],
+    table: SiteTable,
+    smallest: int,
+) -> bool:
+    """Return `tells_few_corrections` of rows of `table`, for sets that are given by the numbers of their persons."""
+    numbers = number_persons(table)
+    size = 1 + max(int(each.max(initial=0)) for each in (numbers, *former, *latter))
+    return tells_few_corrections(
+        [_mask(numbers[rows], size) for rows in corrected.values()],
+        former=[_mask(each, size) for each in former],
+        latter=[_mask(each, size) for each in latter],
+        smallest=smallest,
+    )
 
 
 def _mask(numbers: IntArray, size: int) -> Mask:

@@ -31,6 +31,7 @@ from corridor.pillars.research.rules.disclosure import (
 )
 from corridor.pillars.research.rules.ledger import Ledger, model_key, statistic_key
 from corridor.pillars.research.rules.rows import IntArray, Mask, SiteTable
+from corridor.pillars.research.services.corrections import would_tell_corrections
 from corridor.pillars.research.services.journal import intend, note_left
 from corridor.pillars.research.services.person_numbers import lock_ledger, number_persons
 from corridor.pillars.research.services.released_sets import most_answers, released_differences, seal
@@ -71,6 +72,8 @@ class DatabaseLedger(Ledger):
                 found.append(Breach("evaluations", exposure.likelihood.model))
         if policy.has("differencing") and self._would_reveal(exposure, policy):
             found.append(Breach("differencing", "rows"))
+        if policy.has("corrections") and not plan.counts_alone and self._would_tell_corrections(exposure, policy):
+            found.append(Breach("corrections", "rows"))
         return tuple(found)
 
     def enter(self, plan: Plan, request: Request, exposure: Exposure, block: Block) -> None:
@@ -96,13 +99,16 @@ class DatabaseLedger(Ledger):
     def _spent(self, plan: Plan, exposure: Exposure, policy: Policy) -> Spent:
         told = Told.objects.filter(node__in=self._partners(plan)).values_list("node").annotate(Sum("numbers"))
         answers = Release.objects.count()
-        # Nobody is part of more answers than there are: most ledgers need not be read for it.
-        concerned = np.logical_or.reduce([self._persons(rows) for rows in exposure.row_sets.values()])
         return Spent(
             answers=Release.objects.filter(study=self._study).count(),
-            of_person=most_answers(concerned) if answers >= policy.answers_per_person else answers,
+            # Nobody is part of more answers than there are: most ledgers need not be read for it.
+            of_person=self._most_answers(exposure) if answers >= policy.answers_per_person else answers,
             to_partners=dict.fromkeys(self._partners(plan), 0) | dict(told.values_list("node", "numbers__sum")),
         )
+
+    def _most_answers(self, exposure: Exposure) -> int:
+        sets = [self._persons(rows) for rows in exposure.row_sets.values()]
+        return most_answers(np.logical_or.reduce(sets)) if sets else 0
 
     def _partners(self, plan: Plan) -> set[str]:
         own = self._run.version.study.own_site
@@ -111,6 +117,14 @@ class DatabaseLedger(Ledger):
     def _would_reveal(self, exposure: Exposure, policy: Policy) -> bool:
         offered = map(self._persons, exposure.row_sets.values())
         return released_differences().would_reveal(offered, smallest=policy.smallest_cell)
+
+    def _would_tell_corrections(self, exposure: Exposure, policy: Policy) -> bool:
+        return would_tell_corrections(
+            exposure.row_sets.values(),
+            table=self._table,
+            snapshot=self._run.snapshot,
+            smallest=policy.smallest_cell,
+        )
 
     @cached_property
     def _numbers(self) -> IntArray:

@@ -231,7 +231,8 @@ GUARDS: Mapping[str, Promise] = {
         " persons, or leave this analysis out."
     ),
     "corrections": _(
-        "Frozen rows that correct a few patients would give their values away. Collect corrections of more patients."
+        "Together with answers on other frozen rows this would tell the corrections of a few patients. Collect"
+        " corrections of more of them, or ask for other groups."
     ),
     "budget": _(
         "What may be told for this study, of a person or to a partner is used up, or the ledger is closed after a"

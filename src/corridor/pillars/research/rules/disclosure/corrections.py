@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corridor.pillars.research.rules.disclosure.differencing import hides_in
-from corridor.pillars.research.rules.rows import Mask, SiteTable
+from corridor.pillars.research.rules.rows import Mask, SiteTable, in_one_spelling
 
 __all__ = ["corrected_rows", "tells_few_corrections"]
 
@@ -42,32 +42,43 @@ def corrected_rows(former: SiteTable, latter: SiteTable) -> dict[str, Mask]:
     return found
 
 
-def tells_few_corrections(corrected: Iterable[Mask], released: Sequence[Mask], *, smallest: int) -> bool:
-    """Return whether sums over `released` sets, asked again, can be combined into the correction of a few persons.
+def tells_few_corrections(
+    corrected: Iterable[Mask], *, former: Sequence[Mask], latter: Sequence[Mask], smallest: int
+) -> bool:
+    """Return whether sums over sets of the former and of the latter rows can be combined into few persons' corrections.
 
     Parameters
     ----------
     corrected : arrays of bool, shape (persons,)
         For each variable the persons whose value differs.
-    released : arrays of bool, shape (persons,)
-        The sets over which sums of the former rows left; none where nothing did.
+    former, latter : arrays of bool, shape (persons,)
+        The sets over which sums of the former, and of the latter rows are known.
     smallest : int
         k: the corrections of 1 to k - 1 persons are protected.
 
     Notes
     -----
-    What a set's sum over one variable changes by is the sum of the corrections of those of it who were corrected. So
-    this is differencing over the persons who were corrected, with the sets cut to them, and with all of them as a set,
-    since the next analysis may be over everybody. Sums of products change by those corrected in either variable; a sum
-    over few of these is one over few of those corrected in one of the variables.
+    A combination of latter sums less one of former sums over the same persons is the sum of their corrections. So each
+    latter set is told twice, as it is and cut to those who were corrected, and each former set once: where a
+    combination of them leaves nothing but few of the cut ones, it tells these. Sums of products change by those
+    corrected in either variable; few of these are few in one of the variables.
     """
     distinct = {each.tobytes(): each for each in corrected}.values()
-    return any(hides_in([each, *(each & one for one in released)], smallest=smallest) for each in distinct)
+    return any(
+        hides_in(
+            [
+                *(np.concatenate((told, np.zeros_like(told))) for told in former),
+                *(np.concatenate((told, told & cut)) for told in latter),
+            ],
+            smallest=smallest,
+        )
+        for cut in distinct
+    )
 
 
 def _numbered(persons: Sequence[str]) -> tuple[int, NDArray[np.int64]]:
     """Return how many persons there are, and the number of each one's; spelt as the ledger tells them apart."""
-    told = [person.strip().casefold() for person in persons]
+    told = list(in_one_spelling(persons))
     numbers = {person: number for number, person in enumerate(dict.fromkeys(told))}
     return len(numbers), np.array([numbers[person] for person in told], dtype=np.int64)
 
