@@ -23,6 +23,8 @@ from tests.journeys.walk import kind_of, walk
 
 pytestmark = pytest.mark.journey
 
+BETWEEN_LOOKS = 500.0
+"""Milliseconds from one look at a page to the next, while somebody waits for what it will say."""
 STUDY, DECLINED = "breast-hormone", "breast-hormone-again"
 PARTS = (PAKISTAN, CHINA)
 REASON = "ہمارے اخلاقی بورڈ کو نئی رضامندی چاہیے۔"
@@ -103,6 +105,7 @@ def propose(town: Town, agreement: str, path: Path, *, name: str) -> None:
 
 
 def shows(page: Page, address: str) -> bool:
+    page.wait_for_timeout(BETWEEN_LOOKS)
     answer = page.goto(address)
     page.complaints[:] = [text for text in page.complaints if "404" not in text]
     return answer is not None and answer.ok
@@ -201,6 +204,8 @@ def ask_for(page: Page, analysis: str) -> None:
 def ended(town: Town, part: NodePart) -> list[str]:
     """Return how the runs stand, as the page of the study says it, in the order of the plan."""
     page = town.page(part, "steward")
+    # The nodes compute meanwhile; who asks for the page all the time only holds them up.
+    page.wait_for_timeout(BETWEEN_LOOKS)
     page.goto(f"{town.url(part)}/research/{STUDY}/")
     words = page.locator("main table").first.locator("tbody .badge").all_inner_texts()
     return [word for word in words if word in ("done", "refused", "no result", "disputed")]
@@ -318,7 +323,7 @@ def test_no_page_of_research_leaves_a_word_in_english(computed: Town, name: str,
     written = {text for text in words_of(protocol) if len(text) > 2} | {DECLINED, "tamoxifen"}
     # These stand inside sentences; they are taken out as whole words, so that they hide nothing of a longer one.
     inside = {value for site in protocol["sites"] for value in (site["id"], site["country"])}
-    inside |= {unit for variable in protocol["variables"] if (unit := variable.get("unit"))}
+    inside |= {unit for variable in protocol["variables"] if len(unit := variable.get("unit", "")) > 1}
     single = re.compile(rf"(?<![A-Za-z])({'|'.join(map(re.escape, sorted(inside)))})(?![A-Za-z])")
     seen, left = set(), {}
 
