@@ -21,7 +21,18 @@ from corridor.accounts.actors import System
 from corridor.accounts.roles import NotPermitted
 from corridor.accounts.services import add_person
 from corridor.jobs import registry
-from corridor.web import chart_render, chart_store, chart_theme, charts, exports, formats, maps, navigation, outlines
+from corridor.web import (
+    chart_render,
+    chart_store,
+    chart_theme,
+    charts,
+    exports,
+    formats,
+    maps,
+    navigation,
+    outlines,
+    uploads,
+)
 from corridor.web.tables import Cell, Column, Table
 from corridor.web.templatetags import corridor_web
 
@@ -438,6 +449,25 @@ def test_jobs_render_pictures_ahead_and_sweep_old_ones(kept):
 
     assert job.reports == [(6, 6), (7, 7)]
     assert any(each.kind == "web.sweep_charts" for each in registry.recurrences())
+
+
+def test_an_uploaded_file_is_opened_by_its_person_for_its_purpose_alone_and_is_swept_after_two_hours(
+    settings, tmp_path
+):
+    settings.CORRIDOR_HOME = tmp_path
+    kept = uploads.keep(b"a,b", person_id=1, purpose="surveillance", name="a.csv", answers={"kind": "counts"})
+    job, sweep = Beats(), registry.task_of("web.sweep_uploads")
+
+    assert uploads.open_file(kept.token, person_id=1, purpose="surveillance").data == b"a,b"
+    for person_id, purpose, token in ((2, "surveillance", kept.token), (1, "research:x", kept.token), (1, "", "../a")):
+        with pytest.raises(uploads.NoSuchUpload):
+            uploads.open_file(token, person_id=person_id, purpose=purpose)
+    sweep.run(arguments={}, now=datetime.now(UTC) + timedelta(minutes=119), job=job)
+    sweep.run(arguments={}, now=datetime.now(UTC) + timedelta(minutes=121), job=job)
+
+    assert job.reports == [(0, 0), (1, 1)]
+    assert list((tmp_path / "uploads").iterdir()) == []
+    assert any(each.kind == "web.sweep_uploads" for each in registry.recurrences())
 
 
 # Maps
