@@ -11,7 +11,6 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cached_property, partial
 
-import numpy as np
 from django.db import transaction
 from django.db.models import Sum
 
@@ -65,7 +64,7 @@ class DatabaseLedger(Ledger):
         if policy.has("budget"):
             if self._is_closed(self._statistic(plan, request, exposure)):
                 found.append(Breach("budget", "ledger-closed"))
-            found.extend(over_budget(self._spent(plan, exposure, policy), policy, study=self._study, numbers=numbers))
+            found.extend(over_budget(self._spent(plan, exposure), policy, study=self._study, numbers=numbers))
         if policy.has("evaluations") and exposure.likelihood is not None:
             model = self._model(plan, exposure)
             if Release.objects.filter(model=model).count() >= policy.evaluations:
@@ -96,19 +95,13 @@ class DatabaseLedger(Ledger):
         transaction.on_commit(partial(note_left, left.statistic))
         _store(left, self._numbers)
 
-    def _spent(self, plan: Plan, exposure: Exposure, policy: Policy) -> Spent:
+    def _spent(self, plan: Plan, exposure: Exposure) -> Spent:
         told = Told.objects.filter(node__in=self._partners(plan)).values_list("node").annotate(Sum("numbers"))
-        answers = Release.objects.count()
         return Spent(
             answers=Release.objects.filter(study=self._study).count(),
-            # Nobody is part of more answers than there are: most ledgers need not be read for it.
-            of_person=self._most_answers(exposure) if answers >= policy.answers_per_person else answers,
+            of_person=most_answers(map(self._persons, exposure.row_sets.values())),
             to_partners=dict.fromkeys(self._partners(plan), 0) | dict(told.values_list("node", "numbers__sum")),
         )
-
-    def _most_answers(self, exposure: Exposure) -> int:
-        sets = [self._persons(rows) for rows in exposure.row_sets.values()]
-        return most_answers(np.logical_or.reduce(sets)) if sets else 0
 
     def _partners(self, plan: Plan) -> set[str]:
         own = self._run.version.study.own_site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from corridor.exchange import keystore
 from corridor.pillars.research.models import Release
 from corridor.pillars.research.rules.disclosure import Differences, Selection
-from corridor.pillars.research.rules.rows import IntArray, Mask
+from corridor.pillars.research.rules.rows import IntArray
 from corridor.pillars.research.services.ledger_key import ledger_key
 
 __all__ = ["most_answers", "released_differences", "seal", "sets_of_releases"]
@@ -27,34 +27,38 @@ _MOST_KEPT = 4
 
 @dataclass
 class _Read:
-    """What was read of a ledger so far."""
+    """What was read of a ledger so far: by person, how many answers tell of each, and the sets of all of them."""
 
     differences: Differences = field(default_factory=Differences)
+    answers: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     releases: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, sets: Sequence[Selection]) -> None:
+        """Take one answer in."""
+        self.differences.add(sets)
+        size = max(len(self.answers), *map(len, sets), 0)
+        self.answers = np.pad(self.answers, (0, size - len(self.answers)))
+        told = np.zeros(size, dtype=bool)
+        for rows in sets:
+            told[: len(rows)] |= rows > 0
+        self.answers += told
 
 
 _read: OrderedDict[Path, _Read] = OrderedDict()
 
 
 def released_differences() -> Differences:
-    """Return what this node released of whom, whatever the study; to be called under `lock_ledger`.
+    """Return what this node released of whom, whatever the study; to be called under `lock_ledger`."""
+    return _ledger().differences
 
-    What was read before is not read again as long as the database still begins with it: after a backup was put back,
-    or a transaction that failed, all of it is.
+
+def most_answers(sets: Iterable[Selection]) -> int:
+    """Return how many answers tell of that one of the persons in `sets` of whom most do.
+
+    To be called under `lock_ledger`.
     """
-    place = keystore.home()
-    releases = list(Release.objects.order_by("pk").values_list("pk", "statistic"))
-    read = _read.pop(place, None)
-    if read is None or releases[: len(read.releases)] != read.releases:
-        read = _Read()
-    last = read.releases[-1][0] if read.releases else 0
-    for sealed in Release.objects.filter(pk__gt=last).order_by("pk").values_list("sets", flat=True).iterator():
-        read.differences.add(_unseal(bytes(sealed)))
-    read.releases = releases
-    _read[place] = read
-    while len(_read) > _MOST_KEPT:
-        _read.popitem(last=False)
-    return read.differences
+    answers = _ledger().answers
+    return max((int(answers[rows[: len(answers)].nonzero()].max(initial=0)) for rows in sets), default=0)
 
 
 def sets_of_releases(**conditions: str) -> list[IntArray]:
@@ -63,15 +67,24 @@ def sets_of_releases(**conditions: str) -> list[IntArray]:
     return [np.flatnonzero(each) for row in sealed for each in _unseal(bytes(row))]
 
 
-def most_answers(persons: Mask) -> int:
-    """Return how many answers tell of that one of `persons`, a mask over their numbers, of whom most do."""
-    counts = np.zeros(len(persons), dtype=np.int64)
-    for sealed in Release.objects.values_list("sets", flat=True).iterator():
-        told = np.zeros(len(persons), dtype=bool)
-        for rows in _unseal(bytes(sealed)):
-            told[: len(rows)] |= rows[: len(persons)] > 0
-        counts += told
-    return int(counts[persons].max(initial=0))
+def _ledger() -> _Read:
+    """Return the whole ledger; what was read before is not read again.
+
+    Unless the database does not begin with it any more, as after a backup was put back or a transaction that failed.
+    """
+    place = keystore.home()
+    releases = list(Release.objects.order_by("pk").values_list("pk", "statistic"))
+    read = _read.pop(place, None)
+    if read is None or releases[: len(read.releases)] != read.releases:
+        read = _Read()
+    last = read.releases[-1][0] if read.releases else 0
+    for sealed in Release.objects.filter(pk__gt=last).order_by("pk").values_list("sets", flat=True).iterator():
+        read.add(_unseal(bytes(sealed)))
+    read.releases = releases
+    _read[place] = read
+    while len(_read) > _MOST_KEPT:
+        _read.popitem(last=False)
+    return read
 
 
 def seal(sets: Iterable[Selection]) -> bytes:
