@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,9 @@ def test_every_act_holds_and_the_command_ends_with_0(tmp_path: Path) -> None:
     for number, (title, _) in enumerate(STORY, start=1):
         assert f"{number}/{len(STORY)}  {title}" in run.stdout
     assert f"{len(STORY)} acts played and checked" in run.stdout
+    assert re.search(r"forest plot opened: http://127\.0\.0\.1:\d+/research/breast-hormone/results/", run.stdout)
+    assert re.search(r"0 rows and [0-9,]+ numbers crossed:", run.stdout)
+    assert (folder / "evidence" / "forest-plot.svg").read_text("utf-8").startswith("<svg")
     assert "None" not in run.stdout
     assert "\r" not in run.stdout, "what moves is for a terminal alone"
     assert processes_that_name(folder) == []
