@@ -12,8 +12,7 @@ import pytest
 from corridor.pillars.research.models import Run, Snapshot
 from corridor.pillars.research.rules.disclosure import corrected_rows, tells_few_corrections
 from corridor.pillars.research.rules.rows import Mask, SiteTable
-from corridor.pillars.research.services.corrections import FewCorrections
-from corridor.pillars.research.services.data import RowsGone
+from corridor.pillars.research.services.corrections import FewCorrections, RowsGone
 from tests.exchange.nodes import Corridor
 from tests.research.studies import GOLDEN, SITES, StudyCorridor, breast_protocol, corrected_file
 
@@ -137,6 +136,20 @@ def test_rows_that_cannot_be_compared_are_not_signed_before_the_former_ones_are_
     study.freeze("de", GOLDEN / "site_de.csv")
     study.freeze("de", corrected_file(tmp_path, persons=686))
     assert _signed(study) == 2
+
+
+def test_rows_that_a_restored_database_does_not_know_are_compared_once_they_are_frozen_anew(
+    study: StudyCorridor, tmp_path: Path
+) -> None:
+    study.request("baseline-numbers")
+    study.settle()
+    with study.nodes["de"]:
+        Snapshot.objects.all().delete()
+    with pytest.raises(RowsGone):
+        study.freeze("de", corrected_file(tmp_path, persons=1))
+    study.freeze("de", GOLDEN / "site_de.csv")
+    with pytest.raises(FewCorrections):
+        study.freeze("de", corrected_file(tmp_path, persons=1))
 
 
 def test_a_group_of_few_corrections_is_told_of_the_former_or_of_the_latter_rows_and_not_of_both(

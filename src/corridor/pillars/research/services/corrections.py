@@ -20,7 +20,14 @@ from corridor.pillars.research.services.frozen import frozen_table
 from corridor.pillars.research.services.person_numbers import number_persons
 from corridor.pillars.research.services.released_sets import sets_of_releases
 
-__all__ = ["FewCorrections", "former_snapshots", "refuse_few_corrections", "would_tell_corrections"]
+__all__ = [
+    "FewCorrections",
+    "RowsGone",
+    "former_snapshots",
+    "refuse_few_corrections",
+    "rows_of",
+    "would_tell_corrections",
+]
 
 
 class FewCorrections(Refused):
@@ -29,15 +36,53 @@ class FewCorrections(Refused):
     code: ClassVar[str] = "few-corrections"
 
 
+class RowsGone(Refused):
+    """Frozen rows are not in this home any more, as after a restore elsewhere."""
+
+    code: ClassVar[str] = "rows-gone"
+
+
 def former_snapshots(snapshot: Snapshot) -> list[Snapshot]:
-    """Return the other frozen rows of this site of which numbers left, or may leave in another study."""
+    """Return the other frozen rows of this site of which numbers left, or may leave in another study.
+
+    Raises
+    ------
+    RowsGone
+        If a database that was put back knows nothing of rows of which numbers left.
+    """
     others = Snapshot.objects.select_related("study").exclude(hash=snapshot.hash)
-    used = set(Release.objects.values_list("snapshot", flat=True).distinct())
+    used = _used_besides(snapshot.hash)
     found = {row.hash: row for row in others.filter(hash__in=used)}
+    for unknown in sorted(used - set(found)):
+        raise _gone(unknown)
     newest: dict[int, Snapshot] = {}
     for row in others.filter(signed_at__isnull=False).exclude(study=snapshot.study).order_by("signed_at"):
         newest[row.study_id] = row
     return list({**found, **{row.hash: row for row in newest.values()}}.values())
+
+
+def rows_of(snapshot: Snapshot) -> SiteTable:
+    """Return frozen rows, to be compared with others.
+
+    Raises
+    ------
+    RowsGone
+    """
+    if not has_rows(snapshot.name):
+        raise _gone(snapshot.hash)
+    return frozen_table(snapshot, site=snapshot.study.own_site)
+
+
+def _gone(hash_: str) -> RowsGone:
+    return RowsGone(
+        f"the rows {hash_[:12]}, of which numbers may have left, are not here any more: whether others correct them"
+        " cannot be seen. Freeze the same rows anew: `corridor study data` finds them by their hash."
+    )
+
+
+def _used_besides(snapshot: str) -> set[str]:
+    """Return the hashes of the other rows of which numbers left."""
+    return set(Release.objects.exclude(snapshot=snapshot).values_list("snapshot", flat=True).distinct())
 
 
 def refuse_few_corrections(latter: SiteTable, former: SiteTable, *, snapshot: Snapshot, after: Snapshot) -> None:
@@ -83,12 +128,12 @@ def would_tell_corrections(offered: Iterable[Mask], *, table: SiteTable, snapsho
     snapshot : str
         Hash of the rows.
     """
-    used = set(Release.objects.exclude(snapshot=snapshot).values_list("snapshot", flat=True).distinct())
+    used = _used_besides(snapshot)
     others = {row.hash: row for row in Snapshot.objects.select_related("study").filter(hash__in=used)}
+    if used - set(others) or not all(has_rows(other.name) for other in others.values()):
+        return True
     for other in others.values():
-        if not has_rows(other.name):
-            return True
-        former = frozen_table(other, site=other.study.own_site)
+        former = rows_of(other)
         corrected = table.once(("corrected", other.hash), partial(corrected_rows, former, table))
         if not corrected:
             continue

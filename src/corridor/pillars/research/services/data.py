@@ -8,21 +8,18 @@ from typing import ClassVar
 from corridor.accounts.actors import Actor, actor_name
 from corridor.accounts.roles import require
 from corridor.accounts.transactions import note, write
-from corridor.base.errors import Refused, WrongUsage
+from corridor.base.errors import WrongUsage
 from corridor.pillars.research.messages import SiteReady, StudyMessage
 from corridor.pillars.research.models import SiteData, SiteState, Snapshot, Study
-from corridor.pillars.research.queries.row_files import has_rows
 from corridor.pillars.research.queries.studies import UnknownStudy, current_protocol
 from corridor.pillars.research.queries.workspace import HOLD
-from corridor.pillars.research.rules.rows import SiteTable
-from corridor.pillars.research.services.corrections import former_snapshots, refuse_few_corrections
-from corridor.pillars.research.services.frozen import frozen_table
+from corridor.pillars.research.services.corrections import former_snapshots, refuse_few_corrections, rows_of
 from corridor.pillars.research.services.person_numbers import keep_numbers, lock_ledger, number_persons
 from corridor.pillars.research.services.row_files import write_rows
 from corridor.pillars.research.services.sending import send_act
 from corridor.pillars.research.tables import Harmonised, pack_snapshot, snapshot_hash
 
-__all__ = ["HOLD", "NoSuchSnapshot", "RowsGone", "freeze_rows", "sign_snapshot"]
+__all__ = ["HOLD", "NoSuchSnapshot", "freeze_rows", "sign_snapshot"]
 
 _SOURCE_LETTERS = 300
 
@@ -31,12 +28,6 @@ class NoSuchSnapshot(WrongUsage):
     """No frozen rows of that hash are here."""
 
     code: ClassVar[str] = "no-such-snapshot"
-
-
-class RowsGone(Refused):
-    """Frozen rows are not in this home any more, as after a restore elsewhere."""
-
-    code: ClassVar[str] = "rows-gone"
 
 
 @write("research.freeze_rows", subject="study")
@@ -126,7 +117,7 @@ def sign_snapshot(*, snapshot: str, actor: Actor, now: datetime) -> Snapshot:
     (row,) = found
     lock_ledger()
     for former in former_snapshots(row):
-        refuse_few_corrections(_table(row), _table(former), snapshot=row, after=former)
+        refuse_few_corrections(rows_of(row), rows_of(former), snapshot=row, after=former)
     row.signed_at, row.signed_by = now, actor_name(actor)
     row.save(update_fields=["signed_at", "signed_by"])
     study = row.study
@@ -141,16 +132,6 @@ def sign_snapshot(*, snapshot: str, actor: Actor, now: datetime) -> Snapshot:
     )
     send_act(act, study=study, protocol=protocol, actor=actor, now=now)
     return row
-
-
-def _table(row: Snapshot) -> SiteTable:
-    if not has_rows(row.name):
-        raise RowsGone(
-            f"the rows {row.hash[:12]} of {row.study.name}, of which numbers may have left, are not here any more:"
-            " whether others correct them cannot be seen. Freeze the same rows anew: `corridor study data` finds them"
-            " by their hash."
-        )
-    return frozen_table(row, site=row.study.own_site)
 
 
 def _study(name: str) -> Study:
