@@ -38,6 +38,18 @@ def test_both_searches_find_what_trying_every_group_finds(number, smallest):
     assert hides_in(sets, smallest=smallest) == expected
     assert any(part._halves_meet(most, half) for part in parts) == expected
     assert any(part._row_sums_hold_few(most, most) for part in parts) == expected
+    assert not any(part._reach_beyond(most) and part._halves_meet(most, half) for part in parts)
+
+
+def test_few_sets_of_many_persons_are_seen_to_reach_beyond_few_and_a_difference_of_four_is_not_missed():
+    random = np.random.default_rng(11)
+    sets = [random.random(300) < 0.5 for _ in range(20)]
+    (part,) = Span().with_sets(sets)._parts(np.ones(20, dtype=bool))
+    assert part._reach_beyond(4)
+    but_four = sets[0].copy()
+    but_four[np.flatnonzero(but_four)[:4]] = False
+    assert not hides_in(sets, smallest=5)
+    assert hides_in([*sets, but_four], smallest=5)
 
 
 def test_residues_are_those_of_division():

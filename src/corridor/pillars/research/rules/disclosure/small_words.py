@@ -20,6 +20,8 @@ _BITS = 31
 _MOST_SUBSETS = 2_000_000
 """How many combinations are tried; beyond, nothing can be shown to be safe."""
 _PAIRS_AT_ONCE = 1_000_000
+_SPARE = 16
+"""Columns more than the rank, among which a set of full rank is likely to be found."""
 
 Residues = NDArray[np.int64]
 
@@ -55,6 +57,8 @@ class Words:
         if self._has_few(self.rows, most):
             return True
         classes = most // int(self.sizes.min())
+        if (classes + 1) * len(self.rows) <= len(self.sizes) and self._reach_beyond(classes):
+            return False
         half = (classes + 1) // 2
         if sum(comb(len(self.sizes), count) for count in range(half + 1)) <= _MOST_SUBSETS:
             return self._halves_meet(most, half)
@@ -63,6 +67,24 @@ class Words:
     def _has_few(self, vectors: Residues, most: int) -> bool:
         fits = (vectors <= 1).all(axis=1)
         return bool(fits.any() and (vectors[fits] @ self.sizes <= most).any())
+
+    def _reach_beyond(self, classes: int) -> bool:
+        """Tell whether every word is seen to hold more classes than so many.
+
+        A word that is not zero is not zero in any set of columns that has full rank: where there are more such sets,
+        none with a column in common, than `classes`, no word is so small. False says nothing.
+        """
+        rank, unused = len(self.rows), np.ones(len(self.sizes), dtype=bool)
+        unused[self.pivots] = False
+        for _ in range(classes):
+            columns = np.flatnonzero(unused)[: rank + rank // 4 + _SPARE]
+            if len(columns) < rank:
+                return False
+            _, places = _reduced(self.rows[:, columns])
+            if len(places) < rank:
+                return False
+            unused[columns[places]] = False
+        return True
 
     def _halves_meet(self, most: int, half: int) -> bool:
         """Meet in the middle: two groups of up to `half` classes whose hashes cancel.
