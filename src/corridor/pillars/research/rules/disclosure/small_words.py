@@ -96,13 +96,15 @@ class Words:
         hashes = np.concatenate([each.hashes for each in groups], axis=1)
         keys, opposite = _joined(hashes), _joined((PRIME - hashes) % PRIME)
         order = np.argsort(keys, kind="stable")
-        begin = np.searchsorted(keys[order], opposite, side="left")
-        end = np.searchsorted(keys[order], opposite, side="right")
+        # Opposites of falling keys rise: looked up in that order, each lies near the one before.
+        mirrored, rising = order[::-1], keys[order]
+        begin = np.searchsorted(rising, opposite[mirrored], side="left")
+        end = np.searchsorted(rising, opposite[mirrored], side="right")
         persons = np.concatenate([each.persons for each in groups])
         width = groups[-1].members.shape[1]
         members = np.concatenate([_widened(each.members, width) for each in groups])
         with_match = np.flatnonzero(end > begin)
-        for first, second in _pairs(with_match, begin[with_match], end[with_match]):
+        for first, second in _pairs(mirrored[with_match], begin[with_match], end[with_match]):
             second = order[second]
             together = persons[first] + persons[second]
             # The empty group is its own opposite.
