@@ -60,7 +60,7 @@ def agreement(town: Town) -> str:
 
 @pytest.fixture(scope="module")
 def study(town: Town, agreement: str, tmp_path_factory: pytest.TempPathFactory) -> Town:
-    """A study that was proposed by command; the stewards signed it and froze their rows through the pages."""
+    """A study that was proposed on the page; the stewards signed it and froze their rows through the pages."""
     folder = tmp_path_factory.mktemp("paper")
     propose(town, agreement, folder / "protocol.toml", name=STUDY)
     for part in PARTS:
@@ -96,10 +96,16 @@ def protocol_text(name: str = STUDY) -> str:
 
 
 def propose(town: Town, agreement: str, path: Path, *, name: str) -> None:
-    """Let the researcher of Pakistan propose a protocol by command, and wait until China's node holds it."""
+    """Let the researcher of Pakistan propose a protocol on the page, and wait until China's node holds it."""
     path.write_text(protocol_text(name), encoding="utf-8")
-    token = town.token(PAKISTAN, "researcher")
-    town.command(PAKISTAN, "study", "propose", str(path), "--agreement", agreement, token=token)
+    page = visit(town, PAKISTAN, "researcher", "/research/")
+    page.locator("a[href='/research/-/propose/']").click()
+    assert faults(page) == []
+    page.locator("input[name=file]").set_input_files(path)
+    page.locator("select[name=agreement]").select_option(agreement)
+    page.locator("main form button[type=submit]").click()
+    page.locator(".messages .notice").last.wait_for()
+    assert page.locator(".messages .notice-fault").count() == 0
     page = visit(town, CHINA, "steward")
     wait_until(lambda: shows(page, f"{town.url(CHINA)}/research/{name}/"))
 

@@ -27,6 +27,7 @@ __all__ = [
     "MappingForm",
     "MappingTextForm",
     "PatientsForm",
+    "ProtocolForm",
     "PublishForm",
     "ReopeningForm",
     "StandingForm",
@@ -53,6 +54,21 @@ class StandingForm(forms.Form):
     def __init__(self, *args: Any, choices: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choose(self, "standing", choices)
+
+
+class ProtocolForm(forms.Form):
+    """A protocol to propose, and the agreement that opens joint research between its sites."""
+
+    file = forms.FileField(label=_("Protocol"), help_text=_("A protocol in TOML, or an amendment of one."))
+    agreement = forms.ChoiceField(label=_("Agreement that opens joint research"), choices=())
+
+    def __init__(self, *args: Any, agreements: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choose(self, "agreement", agreements)
+
+    def clean_file(self) -> str:
+        """Return the text of the file."""
+        return text_of(self.cleaned_data["file"])
 
 
 class PublishForm(forms.Form):

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from corridor.pillars.research.views import acts, care, care_compare, follow_up, found, rows, studies, symposium
+from corridor.pillars.research.views import (
+    acts,
+    care,
+    care_compare,
+    follow_up,
+    found,
+    proposals,
+    rows,
+    studies,
+    symposium,
+)
 
 app_name = "research"
 urlpatterns = [
@@ -15,6 +25,7 @@ urlpatterns = [
     path("-/care/<str:hash_>/patients/", follow_up.register, name="patients"),
     path("-/care/<str:hash_>/freeze/", follow_up.freeze, name="freeze-adherence"),
     path("-/care/<str:hash_>.json", care.document_json, name="care-json"),
+    path("-/propose/", proposals.propose, name="propose"),
     path("", studies.study_list, name="studies"),
     path("<str:study>/", studies.study_page, name="study"),
     path("<str:study>/protocol/<str:hash_>/", studies.protocol_page, name="protocol"),

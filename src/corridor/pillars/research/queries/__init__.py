@@ -27,6 +27,7 @@ from corridor.pillars.research.queries.studies import (
     current_protocol,
     find_study,
     studies,
+    study_channels,
     version_of,
 )
 from corridor.pillars.research.queries.symposium import (
@@ -89,6 +90,7 @@ __all__ = [
     "run_document",
     "snapshots",
     "studies",
+    "study_channels",
     "study_versions",
     "symposium_entries",
     "version_of",

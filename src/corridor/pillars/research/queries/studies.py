@@ -10,6 +10,8 @@ from corridor.accounts.actors import Actor
 from corridor.accounts.roles import require
 from corridor.base.errors import WrongUsage
 from corridor.exchange import queries as exchange_queries
+from corridor.exchange.registry import ChannelView
+from corridor.pillars.research.messages import StudyMessage
 from corridor.pillars.research.models import ProtocolVersion, Run, Study
 from corridor.pillars.research.rules.protocol import Protocol, read_protocol
 
@@ -22,6 +24,7 @@ __all__ = [
     "find_study",
     "own_node_id",
     "studies",
+    "study_channels",
     "version_of",
 ]
 
@@ -115,6 +118,13 @@ def version_of(study: str) -> ProtocolVersion:
 def current_protocol(study: Study) -> Protocol:
     """Return the protocol that holds for a study."""
     return read_protocol(bytes(version_of(study.name).document))
+
+
+def study_channels(*, actor: Actor, now: datetime) -> list[ChannelView]:
+    """Return the channels in force on which this node may take part in a study."""
+    require(actor, SEE)
+    found = exchange_queries.channels_open(actor=actor, schema=StudyMessage.schema_id(), now=now)
+    return [view for view in found if view.partners]
 
 
 def own_node_id() -> str:

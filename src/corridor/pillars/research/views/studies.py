@@ -19,7 +19,7 @@ from corridor.pillars.research.rules.protocol import Protocol
 from corridor.pillars.research.services.data import HOLD
 from corridor.pillars.research.services.runs import RELEASE, REQUEST
 from corridor.pillars.research.services.standing import PAUSE
-from corridor.pillars.research.services.studies import APPROVE
+from corridor.pillars.research.services.studies import APPROVE, PROPOSE
 from corridor.pillars.research.texts import KINDS, STANDINGS, STATES, TYPES
 from corridor.pillars.research.views.words import in_words, variable_text
 from corridor.web.tables import Column, Table
@@ -44,7 +44,11 @@ def study_list(request: PersonRequest) -> HttpResponse:
     """Show which studies run, and what waits for this person."""
     found = queries.studies(request.user)
     rows = [{"view": view, "title": in_words(view.protocol.title), "waits": _waits(request, view)} for view in found]
-    context = {"rows": rows, "waiting": sum(bool(row["waits"]) for row in rows)}
+    context = {
+        "rows": rows,
+        "waiting": sum(bool(row["waits"]) for row in rows),
+        "may_propose": may(request.user, PROPOSE),
+    }
     return render(request, "research/studies.html", context)
 
 
