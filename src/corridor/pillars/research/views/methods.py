@@ -49,6 +49,7 @@ def methods_text(protocol: Protocol) -> list[str]:
         told.append(text)
     analyses = listed(f"{in_words(item.title)} ({NAMES.get(item.kind, item.kind)})" for item in protocol.analyses)
     told.append(_("Planned analyses: %(analyses)s.") % {"analyses": analyses})
+    told.extend(_errors(protocol))
     told.append(
         _("Rows that lack a value which an analysis needs were left out of it.")
         if protocol.missing is Missing.COMPLETE_CASES
@@ -83,4 +84,22 @@ def methods_text(protocol: Protocol) -> list[str]:
         told.append(_("Approvals: %(approvals)s.") % {"approvals": approvals})
     if protocol.registration:
         told.append(_("Registration: %(registration)s.") % {"registration": protocol.registration})
+    return told
+
+
+def _errors(protocol: Protocol) -> list[str]:
+    """Return which fits weight their rows by a variable, and which have errors clustered by person."""
+    told = []
+    fits = [item for item in protocol.analyses if item.kind == "cox"]
+    weighted = [item for item in fits if item.options.get("weights")]
+    for item in weighted:
+        names = {
+            "analysis": in_words(item.title),
+            "variable": isolated(variable_text(protocol, str(item.options["weights"]))),
+        }
+        told.append(_("%(analysis)s: rows were weighted by %(variable)s.") % names)
+    robust = [item for item in fits if item.options.get("robust") or item in weighted]
+    if robust:
+        names = {"analyses": listed(in_words(item.title) for item in robust)}
+        told.append(_("Robust errors, clustered by person: %(analyses)s.") % names)
     return told

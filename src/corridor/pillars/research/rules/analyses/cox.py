@@ -34,6 +34,7 @@ from corridor.pillars.research.rules.disclosure import (
     shares_of_products,
     shares_of_sums,
 )
+from corridor.pillars.research.rules.protocol.document import VariableType
 from corridor.pillars.research.rules.rows import FloatArray, Mask, Rows, SiteTable
 from corridor.science.concordances import ConcordanceBlock, concordance, concordance_block
 from corridor.science.cox_newton import NewtonState, newton_start, newton_step
@@ -60,17 +61,21 @@ _Made = TypeVar("_Made")
 class CoxBySite(Plan):
     """Hazard ratios with a baseline hazard of its own for each site; exact.
 
-    Options: ``endpoint``, ``terms``, ``ties`` (efron or breslow), ``robust`` (errors by row),
-    ``proportional_hazards`` (identity or log: test whether effects change with time or its logarithm), ``concordance``
-    (of pairs within each site). In rounds of Newton's method from zero, and one more for each of the last three.
+    Options: ``endpoint``, ``terms``, ``ties`` (efron or breslow), ``weights`` (a number of the dictionary, above 0, by
+    which rows are weighted; errors are robust then), ``robust`` (errors clustered by person), ``proportional_hazards``
+    (identity or log: test whether effects change with time or its logarithm), ``concordance`` (of pairs within each
+    site). In rounds of Newton's method from zero, and one more for each of the last three.
     """
 
     kind = "cox"
+    weighted_by = ""
 
     def read(self, members: Members) -> None:
         """Take the options."""
         self._read_model(members)
         self.robust = members.has("robust") and members.flag("robust")
+        if members.has("weights"):
+            self._read_weights(members)
         self.transform: TimeTransform | None = None
         if members.has("proportional_hazards"):
             chosen = members.choice("proportional_hazards", ("identity", "log"))
@@ -78,6 +83,16 @@ class CoxBySite(Plan):
         self.concordance = members.has("concordance") and members.flag("concordance")
         if self.concordance and self.endpoint is not None and self.endpoint.entry:
             members.fault("concordance", "expected false: pairs with delayed entry cannot be compared")
+
+    def _read_weights(self, members: Members) -> None:
+        """Take the variable that rows are weighted by; what is known of weighted fits alone is shown with it."""
+        self.weighted_by, self.robust = members.text("weights"), True
+        found = self.protocol.variable(self.weighted_by)
+        if found is None or found.type not in (VariableType.NUMBER, VariableType.WHOLE):
+            members.fault("weights", "expected a number of the dictionary")
+        for option in ("proportional_hazards", "concordance"):
+            if members.has(option):
+                members.fault(option, "expected none beside weights: it is known for rows of equal weight")
 
     def _read_model(self, members: Members) -> None:
         self.terms = read_terms(members, self.protocol)
@@ -93,19 +108,29 @@ class CoxBySite(Plan):
 
     def rows(self, table: SiteTable) -> Rows:
         """Return the rows with every term and the endpoint."""
-        return self.select(table, terms=self.terms, endpoint=self.endpoint)
+        weights = (self.weighted_by,) if self.weighted_by else ()
+        return self.select(table, terms=self.terms, variables=weights, endpoint=self.endpoint)
 
     def answer(self, request: Request, rows: Rows, policy: Policy) -> Answer:
         """Return log-likelihood, gradient and information at the coefficients; or the products of score residuals."""
-        return self._answer(request, rows, None)
+        return self._answer(request, rows, self._given_weights(rows))
+
+    def _given_weights(self, rows: Rows) -> FloatArray | None:
+        if not self.weighted_by:
+            return None
+        weights = rows.variable(self.weighted_by)
+        if (weights <= 0).any():
+            raise CannotCompute(f"rows of this site have a weight, {self.weighted_by}, that is not above 0.")
+        return weights
 
     def _answer(self, request: Request, rows: Rows, weights: FloatArray | None) -> Answer:
         matrix, beta = rows.matrix(self.terms), np.array(request.parameters["beta"])
         cox = self._cox(rows, matrix, weights)
         if request.step == "robust":
-            residuals = cox.score_residuals(beta)
+            # Rows of one person are no independent observations: theirs are added up first.
+            residuals = by_person(cox.score_residuals(beta), rows.places)
             block = {"products": flat(residuals.T @ residuals)}
-            shares = shares_of_sums(tuple(f"{name} (robust)" for name in self.terms), residuals**2, rows.places)
+            shares = shares_of_sums(tuple(f"{name} (robust)" for name in self.terms), residuals**2, None)
             return Answer(block, self._exposure(rows, matrix, shares, None, weights))
         if request.step == "concordance":
             return self._answer_on_pairs(rows, matrix, beta, weights)
@@ -294,7 +319,11 @@ class CoxBySite(Plan):
         cells = {"rows": np.ones_like(died), "events": died, "censored": ~died}
         counts = {label: rows.count(chosen) for label, chosen in cells.items()}
         return Exposure(
-            row_sets={**selections(rows, self.terms), "events": self._with_event(rows)},
+            row_sets={
+                **selections(rows, self.terms),
+                **self._selections_by_weight(rows),
+                "events": self._with_event(rows),
+            },
             cells=counts,
             shares=shares,
             designs=(rows.once("design", lambda: self._design(rows, matrix, counts["events"])),),
@@ -302,8 +331,23 @@ class CoxBySite(Plan):
             likelihood=likelihood,
         )
 
+    def _selections_by_weight(self, rows: Rows) -> dict[str, Mask]:
+        """Return the rows of either weight, where two weights divide the rows as a flag does."""
+        if not self.weighted_by:
+            return {}
+        weights = rows.variable(self.weighted_by)
+        values = np.unique(weights)
+        if len(values) != 2:
+            return {}
+        return {f"{self.weighted_by} = {value:g}": rows.those(weights == value) for value in values.tolist()}
+
     def _design(self, rows: Rows, matrix: FloatArray, events: int) -> Design:
-        return Design(self.terms, matrix, parameters=len(self.terms), events=events, places=rows.places)
+        names = self.terms
+        if self.weighted_by:
+            # Beside the same fit without weights, the weights are one more column: of few, they would tell of few.
+            matrix = np.column_stack([matrix, rows.variable(self.weighted_by)])
+            names = (*names, f"weights by {self.weighted_by}")
+        return Design(names, matrix, parameters=len(self.terms), events=events, places=rows.places)
 
 
 def _once(rows: Rows, weights: FloatArray | None, key: str, make: Callable[[], _Made]) -> _Made:

@@ -39,9 +39,9 @@ METHODS: dict[str, tuple[MetaMethod, bool]] = {
 class MetaAnalysis(CoxBySite):
     """The hazard ratio of one term at each site, from a Cox model of its own, and the mean of the sites; exact.
 
-    Options: those of ``cox`` but errors by row and the test of proportional hazards; ``term``, the one that is put
-    together (the exposure of the protocol if left out). Fixed effect, DerSimonian and Laird, and restricted maximum
-    likelihood with Hartung and Knapp's errors.
+    Options: those of ``cox`` but weights, robust errors and the test of proportional hazards; ``term``, the one that is
+    put together (the exposure of the protocol if left out). Fixed effect, DerSimonian and Laird, and restricted
+    maximum likelihood with Hartung and Knapp's errors.
     """
 
     kind = "meta"

@@ -56,7 +56,7 @@ class Weighting(CoxBySite):
     Options: ``endpoint``, ``exposure`` (a flag term; the exposure of the protocol if left out), ``propensity`` (the
     terms that explain it), ``model`` (pooled, with an intercept for each site, or by-site), ``estimand`` (ate, att,
     overlap), ``stabilised`` (ate alone), ``trim`` (scores below it or above 1 less it are left out), ``ties``. Errors
-    are robust, by row.
+    are robust, clustered by person.
 
     Notes
     -----
