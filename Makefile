@@ -63,7 +63,7 @@ soak: $(WARM)
 
 # New seeds with each run; what fails is printed with the seed that repeats it.
 nightly: $(WARM)
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 7200 $(ARGS) tests/exchange/test_machine.py tests/soak/test_histories_on_postgres.py tests/exchange/test_api_description.py tests/api tests/rules tests/reference
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 7200 -o faulthandler_timeout=7500 $(ARGS) tests/exchange/test_machine.py tests/soak/test_histories_on_postgres.py tests/exchange/test_api_description.py tests/api tests/rules tests/reference
 
 sabotage: $(WARM)
 	CORRIDOR_SABOTAGE=1 $(BIN)/python -m pytest -n0 $(ARGS) tests/demo/test_guards.py

@@ -3,6 +3,7 @@
 import copy
 import functools
 import json
+import threading
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +23,10 @@ WATERMARK_SIZES: dict[Width, int] = {"narrow": 24, "half": 40, "full": 56}
 
 TALLEST_MAP = 0.8
 """A map on a phone is at most this high, as a share of its width; the empty sea above it helps nobody."""
+
+ONE_AT_A_TIME = threading.Lock()
+"""Who calls the library holds it. The library waits for a lock of its own while it holds the interpreter's, and runs
+Python while it holds its own: two threads in it wait for each other for ever, and no other thread runs any more."""
 
 COMPOSITE = ("hconcat", "vconcat", "concat", "facet", "repeat")
 
@@ -64,7 +69,8 @@ def to_vega(spec: dict[str, Any], *, theme: Theme, width: Width, language: str, 
         sized["height"] = min(sized["height"], round(TALLEST_MAP * WIDTHS[width]))
     size = WATERMARK_SIZES[width]
     look = config(theme, language=language, watermark_size=size)
-    vega: dict[str, Any] = vl_convert.vegalite_to_vega(sized, config=look)
+    with ONE_AT_A_TIME:
+        vega: dict[str, Any] = vl_convert.vegalite_to_vega(sized, config=look)
     if watermark and '"watermark"' not in json.dumps(spec):
         _add_watermark(vega, watermark, watermark_style(theme, language=language, size=size))
     return vega
@@ -74,36 +80,40 @@ def to_svg(vega: dict[str, Any], *, theme: Theme, language: str) -> str:
     """Draw compiled Vega as SVG; nothing is fetched."""
     register_fonts()
     quiet = {**vega, "config": {**vega.get("config", {}), "aria": False}}
-    svg: str = vl_convert.vega_to_svg(
-        quiet,
-        allowed_base_urls=[],
-        format_locale=number_locale(language),
-        time_format_locale=time_locale(language),
-    )
+    with ONE_AT_A_TIME:
+        svg: str = vl_convert.vega_to_svg(
+            quiet,
+            allowed_base_urls=[],
+            format_locale=number_locale(language),
+            time_format_locale=time_locale(language),
+        )
     return _hatched(svg, theme)
 
 
 def to_png(svg: str) -> bytes:
     """Draw an SVG picture as PNG at twice its size, for reports."""
     register_fonts()
-    png: bytes = vl_convert.svg_to_png(svg, scale=PNG_SCALE)
+    with ONE_AT_A_TIME:
+        png: bytes = vl_convert.svg_to_png(svg, scale=PNG_SCALE)
     return png
 
 
 def interactive_library() -> str:
     """Return the JavaScript that draws a compiled chart in the browser, with an interpreter in place of ``eval``."""
-    library: str = vl_convert.javascript_bundle(
-        "window.corridorChart = function (element, chart) {"
-        " return vegaEmbed(element, chart.definition, {mode: 'vega', renderer: 'canvas', ast: true, actions: false,"
-        " defaultStyle: false, tooltip: {disableDefaultStyle: true, id: 'chart-tooltip'},"
-        " formatLocale: chart.numbers, timeFormatLocale: chart.times}); };"
-    )
+    with ONE_AT_A_TIME:
+        library: str = vl_convert.javascript_bundle(
+            "window.corridorChart = function (element, chart) {"
+            " return vegaEmbed(element, chart.definition, {mode: 'vega', renderer: 'canvas', ast: true, actions: false,"
+            " defaultStyle: false, tooltip: {disableDefaultStyle: true, id: 'chart-tooltip'},"
+            " formatLocale: chart.numbers, timeFormatLocale: chart.times}); };"
+        )
     return library
 
 
 def library_version() -> str:
     """Return a name for the present versions of Vega and its companions, for the address of the library."""
-    return f"{vl_convert.get_vega_version()}-{vl_convert.get_vega_embed_version()}".replace(".", "-")
+    with ONE_AT_A_TIME:
+        return f"{vl_convert.get_vega_version()}-{vl_convert.get_vega_embed_version()}".replace(".", "-")
 
 
 def register_fonts() -> None:
@@ -116,7 +126,8 @@ def register_fonts() -> None:
 @functools.cache
 def _register(folder: str) -> None:
     if Path(folder).is_dir():
-        vl_convert.register_font_directory(folder)
+        with ONE_AT_A_TIME:
+            vl_convert.register_font_directory(folder)
 
 
 def _address_in(value: Any) -> str:
