@@ -84,7 +84,7 @@ def add_entry(
         blocks = hash_of_blocks(run) if known else ""
         if not blocks:
             raise EntryUnfit("no run of this study with that identifier is done here; a figure is taken from a result.")
-    entry = SymposiumEntry.objects.create(
+    entry = SymposiumEntry(
         id=uuid.uuid4(),
         study=row,
         node=own_node_id(),
@@ -98,8 +98,10 @@ def add_entry(
         stated_at=now,
         stated_by=actor_name(actor),
     )
-    note(entry=str(entry.pk))
+    # What its message does not take has no place in the table either.
     _tell(entry, actor=actor, now=now)
+    entry.save(force_insert=True)
+    note(entry=str(entry.pk))
     return entry
 
 
