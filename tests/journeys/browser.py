@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = (
@@ -43,71 +40,16 @@ def chromium_or_skip() -> Path:
     return path
 
 
-class Chromium:
-    """One Chromium for many journeys, started anew when it was ended.
-
-    Parameters
-    ----------
-    kind : BrowserType
-        Of a running Playwright.
-    path : Path
-    """
-
-    def __init__(self, kind: BrowserType, path: Path) -> None:
-        self._kind = kind
-        self._path = path
-        self._browser = self._started()
-
-    def _started(self) -> Browser:
-        return self._kind.launch(executable_path=self._path, args=list(ARGUMENTS))
-
-    @property
-    def browser(self) -> Browser:
-        """The browser, which answers."""
-        if not self._browser.is_connected():
-            self._browser = self._started()
-        return self._browser
-
-    def close(self) -> None:
-        """End it."""
-        if self._browser.is_connected():
-            self._browser.close()
-
-    @contextmanager
-    def watched(self, *, seconds: float, what: str) -> Iterator[None]:
-        """Kill Chromium if it is still busy after `seconds`: a call into a page that hangs waits for ever else.
-
-        The journey then ends with an error of the browser that was closed.
-        """
-        timer = threading.Timer(seconds, _kill_chromium, args=(what, seconds))
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-def _kill_chromium(what: str, seconds: float) -> None:
-    print(f"Chromium did not come to an end within {seconds:.0f} s in {what}; it is killed", file=sys.__stderr__)
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "chrom" in process.name():
-                process.kill()
-        except psutil.NoSuchProcess:
-            continue
-
-
 @contextmanager
-def launched() -> Iterator[Chromium]:
+def launched() -> Iterator[Browser]:
     """Run Chromium for a while."""
     path = chromium_or_skip()
     with sync_playwright() as playwright:
-        running = Chromium(playwright.chromium, path)
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         try:
-            yield running
+            yield browser
         finally:
-            running.close()
+            browser.close()
 
 
 class Watcher:

@@ -37,8 +37,7 @@ def main() -> None:
     wishes.add_argument("--only", default="", help="pages whose path holds this")
     chosen = wishes.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    with chromium.launched() as running:
-        browser = running.browser
+    with chromium.launched() as browser:
         if chosen.at:
             page = visitor(browser, chosen.at, chosen.sign_in)
             photograph_all(page, chosen.at, chosen, prefix="")
